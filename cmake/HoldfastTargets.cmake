@@ -1,0 +1,41 @@
+# holdfast_library(ROOM SOURCES... LINKS...) and holdfast_test(NAME SOURCES... LINKS...), so that every room is
+# built with the same warnings and every test is registered with a time limit.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+add_library(holdfast_options INTERFACE)
+target_compile_options(holdfast_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Werror=return-type -Werror=switch -fno-omit-frame-pointer)
+target_include_directories(holdfast_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(holdfast_options INTERFACE Threads::Threads)
+if(HOLDFAST_SANITIZE)
+  target_compile_options(holdfast_options INTERFACE -fsanitize=address,undefined -fno-sanitize=null -g)
+  target_link_options(holdfast_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+function(holdfast_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(holdfast_${name} STATIC ${arg_SOURCES})
+  target_link_libraries(holdfast_${name} PUBLIC holdfast_options ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
+endfunction()
+
+# One test binary; run as one ctest entry, so that its output is one story. LABELS and TIMEOUT (seconds) are optional.
+function(holdfast_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  if(NOT HOLDFAST_TESTS)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINKS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
