@@ -1,0 +1,120 @@
+// The key index: which records carry a given KEYS word or UNIQ_KEY (request code 12, protocol reference 5.2).
+// It owns one RocksDB in one directory and is fed behind the produce path in sorted bulk; look-ups are rare
+// and for people, entries are many, so everything here favours cheap adding.
+//
+// Layout. A key is generation | hash | position within the generation, the value the store timestamp:
+//
+//   key    generation u32 | hash u64 | position u32      big-endian, 16 bytes
+//   value  store timestamp i64, ms      little-endian
+//
+// A generation is 1 GiB of log (position >> 30). Hashes are random, so in one big sorted set every bulk would
+// touch everything and compaction would rewrite it for ever; cut into generations, new bulks overlap only
+// what is youngest. There are two levels, so an entry is written once by its bulk and merged within its own
+// generation (measured: docs/decisions/0003-queue-index.md), and a finished generation never moves again. A
+// look-up asks one generation after the other, newest first: one seek for each GiB of log.
+//
+// Retention. `drop_below` unlinks the files whose generations lie wholly below the log's first position and
+// costs no rewriting; entries left over in files shared with a younger generation are hidden from look-ups
+// and vanish with that file or its next merge. Disk is bounded by the log kept plus two generations.
+//
+// Position. Each bulk goes in as sorted tables (SstFileWriter) that RocksDB adopts by one MANIFEST record,
+// with a marker as its very last key that says how far the log is indexed. Entries and position are one: both
+// durable when `add` returns, or neither. Adding the same entries again changes nothing.
+//
+// Loss of the directory is no loss of data: it is rebuilt from the log.
+//
+// Threads: `find` may run on any thread, also beside one thread that calls `add` and `drop_below`.
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rocksdb {
+class DB;
+} // namespace rocksdb
+
+namespace holdfast::storage {
+
+// Stored for good (a change makes every old entry unfindable), hence pinned by a golden test: XXH3, 64 bits,
+// seed 0, of topic + '#' + key.
+[[nodiscard]] std::uint64_t hash_key(std::string_view topic, std::string_view key);
+
+struct key_entry {
+    std::uint64_t hash = 0; // hash_key(topic, key)
+    log_position position;  // of the stored record
+    timestamp_ms stored_at;
+    friend bool operator==(const key_entry&, const key_entry&) = default;
+};
+
+struct found_key {
+    log_position position;
+    timestamp_ms stored_at;
+    friend bool operator==(const found_key&, const found_key&) = default;
+};
+
+class key_index {
+  public:
+    static constexpr std::uint32_t format_version = 1;
+    // log2 of the bytes of log in one generation.
+    static constexpr unsigned generation_bits = 30;
+
+    // Opens or creates the index of the log named `log_id`. Errors as those of derived_store::open. Call
+    // drop_below(first position of the log) next: the index does not keep that itself.
+    static result<std::unique_ptr<key_index>> open(const std::filesystem::path& directory,
+                                                   std::string_view log_id);
+
+    // Removes the index; no process may have it open. A directory that does not exist is a success.
+    static result<void> destroy(const std::filesystem::path& directory);
+
+    key_index(const key_index&) = delete;
+    key_index& operator=(const key_index&) = delete;
+    ~key_index();
+
+    // All keys of records below this position are in the index, durably; 0 for a new one.
+    [[nodiscard]] log_position indexed_until() const {
+        return log_position{indexed_until_.load(std::memory_order_acquire)};
+    }
+
+    // Adds `entries` (in any order; all positions below `indexed_until`: checked), durable when this returns.
+    // Costs two flushes of the disk however many they are: collect 64k or more, and also call it without
+    // entries when much log without keys has passed. `indexed_until` never goes back (checked). Needs 24
+    // bytes an entry of scratch memory.
+    result<void> add(std::span<const key_entry> entries, log_position indexed_until);
+
+    // Up to `limit` records with this hash, stored between `begin` and `end` (both included, as RocketMQ
+    // does), at or above the last drop_below, newest position first. Different keys may share a hash: the
+    // caller compares the record's own keys.
+    [[nodiscard]] result<std::vector<found_key>> find(std::uint64_t hash, timestamp_ms begin,
+                                                      timestamp_ms end, std::size_t limit) const;
+
+    // The log now begins at `first`: entries below it are never found again, and their disk space is given
+    // back by whole generations. Cheap enough to call after every deleted segment. Does not go back.
+    result<void> drop_below(log_position first);
+
+  private:
+    class generation_filter;
+
+    key_index(std::filesystem::path directory, std::shared_ptr<std::atomic<std::uint64_t>> first);
+    result<void> adopt(std::string_view log_id);
+    result<void> read_marker();
+
+    std::filesystem::path directory_;
+    // Shared with the compaction filter, which runs on RocksDB's threads.
+    std::shared_ptr<std::atomic<std::uint64_t>> first_;
+    std::unique_ptr<generation_filter> filter_;
+    std::unique_ptr<rocksdb::DB> database_;
+    std::atomic<std::uint64_t> indexed_until_{0};
+    std::uint64_t bulk_number_ = 0;
+};
+
+} // namespace holdfast::storage
