@@ -1,0 +1,84 @@
+// Questions and orders about topics and messages: what the command line needs.
+//
+// Every call waits for its answer (client_options::request_timeout) and says in words what went wrong.
+// Thread-safe.
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "client/client_options.hpp"
+#include "client/message.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast::client {
+
+struct topic_settings {
+    std::int32_t read_queues = 8;
+    std::int32_t write_queues = 8;
+    // Bits: 4 read, 2 write (protocol reference 3.1).
+    std::int32_t permission = 6;
+};
+
+struct topic_part {
+    std::string broker_name;
+    std::string broker_address;
+    topic_settings settings;
+};
+
+struct queue_status {
+    message_queue queue;
+    queue_offset first; // the oldest message there is
+    queue_offset last;  // the next one to be written
+};
+
+// A stored message, read back.
+struct stored_copy {
+    std::string topic;
+    queue_number queue;
+    queue_offset offset;
+    std::string message_id;
+    std::string offset_message_id;
+    std::string tag;
+    std::string keys;
+    timestamp_ms born_at;
+    timestamp_ms stored_at;
+    std::string body; // decompressed
+};
+
+class admin {
+  public:
+    explicit admin(client_options options);
+    ~admin();
+    admin(const admin&) = delete;
+    admin& operator=(const admin&) = delete;
+
+    result<void> start();
+
+    // All topic names the name server knows, sorted.
+    result<std::vector<std::string>> topics();
+    // Which brokers have the topic, with how many queues. not_found when nobody has.
+    result<std::vector<topic_part>> route(std::string_view topic);
+    // Creates or changes the topic on every broker of the cluster.
+    result<void> create_topic(std::string_view topic, const topic_settings& settings);
+    // The offsets of every queue (requests 30 and 31 per queue).
+    result<std::vector<queue_status>> status(std::string_view topic);
+
+    // The first offset with a store time at or after `when` (protocol reference 3.4, request 29).
+    result<queue_offset> offset_at(const message_queue& queue, timestamp_ms when);
+    // By the broker's id (32 hex digits, protocol reference 5.5); asks the broker whose address is in it.
+    result<stored_copy> message_by_id(std::string_view offset_message_id);
+    // By a word of KEYS, the newest `limit` at most.
+    result<std::vector<stored_copy>> messages_by_key(std::string_view topic, std::string_view key,
+                                                     std::int32_t limit);
+
+  private:
+    class engine;
+    std::shared_ptr<engine> engine_;
+};
+
+} // namespace holdfast::client
