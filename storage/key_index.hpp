@@ -13,9 +13,11 @@
 // generation (measured: docs/decisions/0003-queue-index.md), and a finished generation never moves again. A
 // look-up asks one generation after the other, newest first: one seek for each GiB of log.
 //
-// Retention. `drop_below` unlinks the files whose generations lie wholly below the log's first position and
-// costs no rewriting; entries left over in files shared with a younger generation are hidden from look-ups
-// and vanish with that file or its next merge. Disk is bounded by the log kept plus two generations.
+// Retention. `drop_below` unlinks the tables whose generations lie wholly below the log's first position,
+// which costs no rewriting. Entries left over (in a table shared with a younger generation, or not yet
+// merged) are hidden from look-ups at once and vanish with that table's unlinking or next merge. So the disk
+// holds entries of the log that is kept, of one generation below it, and at most 16 unmerged bulks; a merge
+// needs room for one generation.
 //
 // Position. Each bulk goes in as sorted tables (SstFileWriter) that RocksDB adopts by one MANIFEST record,
 // with a marker as its very last key that says how far the log is indexed. Entries and position are one: both
@@ -104,17 +106,17 @@ class key_index {
   private:
     class generation_filter;
 
-    key_index(std::filesystem::path directory, std::shared_ptr<std::atomic<std::uint64_t>> first);
+    key_index(std::filesystem::path directory, std::unique_ptr<generation_filter> filter,
+              std::unique_ptr<rocksdb::DB> database);
+    [[nodiscard]] std::filesystem::path staging() const { return directory_ / "incoming"; }
     result<void> adopt(std::string_view log_id);
     result<void> read_marker();
+    result<void> ingest(std::span<const key_entry> sorted, log_position indexed_until);
 
     std::filesystem::path directory_;
-    // Shared with the compaction filter, which runs on RocksDB's threads.
-    std::shared_ptr<std::atomic<std::uint64_t>> first_;
-    std::unique_ptr<generation_filter> filter_;
+    std::unique_ptr<generation_filter> filter_; // outlives the database, whose merges call it
     std::unique_ptr<rocksdb::DB> database_;
     std::atomic<std::uint64_t> indexed_until_{0};
-    std::uint64_t bulk_number_ = 0;
 };
 
 } // namespace holdfast::storage
