@@ -1,0 +1,83 @@
+// Commands: what an entry of the log says.
+//
+// An entry's body is a run of commands. Each is a 24-byte header and a payload, padded with zeros to 8 bytes:
+//
+//     offset  width  field    (little-endian)
+//          0      4  size     payload bytes, without the padding
+//          4      4  back     distance from the payload's first byte back to the entry's first byte
+//          8      4  topic    message: the topic's id; otherwise 0
+//         12      4  queue    message: the queue's number; otherwise 0
+//         16      4  tags     message: Java hash of the tag, 0 when there is none; otherwise 0
+//         20      1  kind     command_kind
+//         21      3  zero
+//
+// A message's payload is RocketMQ's stored record (protocol reference 5.1) with queueOffset 0: queue offsets
+// are given out by apply and patched in when the record is read. `back` lets a reader who holds only a
+// message's position (clients do) find and verify the entry around it.
+#pragma once
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "storage/log_reader.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace holdfast::broker {
+
+enum class command_kind : std::uint8_t {
+    message = 1,        // payload: a stored record
+    topic_put = 2,      // payload: topic_config
+    topic_delete = 3,   // payload: the topic's name
+    group_put = 4,      // payload: group_config
+    group_delete = 5,   // payload: the group's name
+    offsets_commit = 6, // payload: offset_commits
+    leadership = 7,     // a leader's first entry in its term (thesis 3.6.2); payload: the node's name
+    trim = 8,           // payload: u64 position; what lies below is forgotten
+    idle_mark = 9,      // says only, by its header, how far the log was flushed; no payload
+};
+
+using storage::command_header_size; // the log finds an entry by a command's `back`, so it knows the header
+                                    // too
+inline constexpr std::size_t command_alignment = 8;
+
+struct command_header {
+    std::uint32_t size = 0;
+    std::uint32_t back = 0;
+    topic_id topic;
+    queue_number queue;
+    std::int32_t tags = 0;
+    command_kind kind{};
+};
+
+struct command_view {
+    command_header header;
+    std::size_t payload_offset = 0; // from the entry's first byte
+    byte_view payload;
+};
+
+// Bytes one command takes in a body.
+[[nodiscard]] constexpr std::size_t command_footprint(std::size_t payload_size) {
+    return command_header_size + align_up(payload_size, command_alignment);
+}
+
+void encode_command_header(const command_header& header, std::byte* to);
+
+// Walks the commands of one entry. `entry` is the whole entry, header included; `body_offset` is where the
+// first command begins. The entry's checksum has been verified, so a command that does not fit means a
+// writer's bug or a newer format: an error, never a crash.
+class command_cursor {
+  public:
+    command_cursor(byte_view entry, std::size_t body_offset) : entry_(entry), next_(body_offset) {}
+
+    [[nodiscard]] bool done() const { return next_ >= entry_.size(); }
+    result<command_view> next();
+
+  private:
+    byte_view entry_;
+    std::size_t next_;
+};
+
+} // namespace holdfast::broker

@@ -1,0 +1,80 @@
+// From a send request to commands in an entry: what is checked, what the broker changes, what is refused with
+// which code (protocol reference 3.2, 6.1, 6.2; traps T6, T7, T12, T13, T20).
+//
+// Plain code: a producer_session drives it. It owns nothing but scratch memory.
+#pragma once
+
+#include "base/ids.hpp"
+#include "broker/entry_draft.hpp"
+#include "broker/records.hpp"
+#include "protocol/codes.hpp"
+#include "protocol/host.hpp"
+#include "protocol/send_message.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace holdfast::broker {
+
+// An answer other than OK, with words for the person who reads the client's log.
+struct refusal {
+    protocol::response_code code{};
+    std::string remark;
+};
+
+struct intake_settings {
+    std::string cluster_name;          // the property CLUSTER of every message
+    std::size_t max_message_bytes = 0; // of one body; of a whole batch
+    std::size_t max_entry_bytes = 0;   // what the log takes at once
+    protocol::ipv4_host store_host;    // the address that clients know this broker by
+};
+
+// What a send became.
+struct taken_send {
+    queue_number queue;
+    std::uint32_t messages = 0;
+};
+
+class message_intake {
+  public:
+    explicit message_intake(intake_settings settings);
+
+    // What can be said before the topic is known: names, reserved topics, features that are not there.
+    [[nodiscard]] static std::optional<refusal> check_request(const protocol::send_message_request& request);
+
+    // Adds the messages of `request` to `draft`, and the place of each record within the entry to `places`.
+    // Nothing is added when it is refused. `spread` chooses the queue when the client leaves that to the
+    // broker.
+    std::optional<refusal> take(const protocol::send_message_request& request, const topic_config& topic,
+                                const protocol::ipv4_host& born_host, std::uint32_t spread,
+                                entry_draft& draft, std::vector<std::uint32_t>& places, taken_send& taken);
+
+    // An upper bound of the room that a send takes in an entry, from the size of its frame.
+    [[nodiscard]] std::size_t room_for(std::size_t frame_bytes) const { return frame_bytes + fixed_room_; }
+
+  private:
+    struct scanned_properties {
+        std::string_view text; // without WAIT
+        std::int32_t tags = 0;
+        std::optional<refusal> unsupported;
+    };
+
+    scanned_properties scan(std::string_view properties);
+    std::optional<refusal> take_batch(const protocol::send_message_request& request,
+                                      const topic_config& topic, const protocol::ipv4_host& born_host,
+                                      entry_draft& draft, std::vector<std::uint32_t>& places,
+                                      taken_send& taken);
+    std::optional<refusal> add(const protocol::send_message_request& request, const topic_config& topic,
+                               const protocol::ipv4_host& born_host, queue_number queue, std::int32_t flag,
+                               byte_view body, std::string_view properties, entry_draft& draft,
+                               std::vector<std::uint32_t>& places);
+
+    intake_settings settings_;
+    std::string cluster_property_;
+    std::size_t fixed_room_;
+    std::string scratch_; // properties without WAIT
+};
+
+} // namespace holdfast::broker

@@ -1,0 +1,205 @@
+#include "broker/state.hpp"
+
+#include "broker/command.hpp"
+#include "broker/field_codec.hpp"
+#include "storage/entry.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast::broker {
+
+result<void> state::apply(byte_view entry, log_position position, state_changes& changes,
+                          std::vector<queue_offset>& offsets) {
+    command_cursor cursor{entry, storage::entry_header_size};
+    while (!cursor.done()) {
+        const auto command = cursor.next();
+        if (!command.ok())
+            return command.failure();
+        const auto& header = command->header;
+        result<void> applied;
+        switch (header.kind) {
+        case command_kind::message:
+            offsets.push_back(apply_message({header.topic, header.queue}, position + command->payload_offset,
+                                            header.size, header.tags));
+            break;
+        case command_kind::topic_put:
+            applied = put_topic(command->payload, changes);
+            break;
+        case command_kind::topic_delete:
+            delete_topic(as_text(command->payload), changes);
+            break;
+        case command_kind::group_put:
+            applied = put_group(command->payload, changes);
+            break;
+        case command_kind::group_delete:
+            delete_group(as_text(command->payload), changes);
+            break;
+        case command_kind::offsets_commit:
+            applied = commit_offsets(command->payload, changes);
+            break;
+        case command_kind::leadership:
+        case command_kind::idle_mark:
+            break;
+        case command_kind::trim:
+            trim(command->payload, changes);
+            break;
+        default:
+            return error{errc::not_supported,
+                         "the log holds a command of kind " + std::to_string(static_cast<int>(header.kind)) +
+                             " at position " + std::to_string(position.value()) +
+                             ", which this version does not know: start the version that wrote it"};
+        }
+        if (!applied.ok())
+            return applied;
+    }
+    return {};
+}
+
+queue_offset state::apply_message(queue_key key, log_position record, std::uint32_t size, std::int32_t tags) {
+    auto* const queue = find_queue(key);
+    if (queue == nullptr)
+        return queue_offset{-1};
+    if (queue->run.empty())
+        touched_.push_back(queue);
+    queue->run.push_back({record, size, tags});
+    return queue->next + static_cast<std::int64_t>(queue->run.size() - 1);
+}
+
+state::queue_state* state::find_queue(queue_key key) {
+    if (const auto found = queues_.find(key); found != queues_.end())
+        return &found->second;
+    if (!topics_by_id_.contains(key.topic))
+        return nullptr;
+    return &queues_.emplace(key, queue_state{key, queue_offset{0}, {}}).first->second;
+}
+
+void state::collect_runs(state_changes& changes) {
+    changes.runs.reserve(changes.runs.size() + touched_.size());
+    for (auto* const queue : touched_) {
+        const auto count = static_cast<std::int64_t>(queue->run.size());
+        changes.runs.push_back({queue->key, queue->next, std::exchange(queue->run, {})});
+        queue->next += count;
+    }
+    touched_.clear();
+}
+
+result<void> state::put_topic(byte_view payload, state_changes& changes) {
+    auto decoded = decode_topic_config(payload);
+    if (!decoded.ok())
+        return decoded.failure();
+    auto config = std::move(*decoded);
+    const auto existing = topics_.find(config.name);
+    if (existing != topics_.end())
+        config.id = existing->second->id;
+    else
+        config.id = std::exchange(next_topic_id_, next_topic_id_ + 1U);
+    const auto topic = std::make_shared<const topic_config>(std::move(config));
+    topics_[topic->name] = topic;
+    topics_by_id_[topic->id] = topic;
+    changes.facts.emplace_back(topic_put{topic});
+    return {};
+}
+
+void state::delete_topic(std::string_view name, state_changes& changes) {
+    const auto found = topics_.find(name);
+    if (found == topics_.end())
+        return;
+    const auto topic = found->second;
+    std::erase_if(touched_, [&](const queue_state* queue) { return queue->key.topic == topic->id; });
+    topics_.erase(found);
+    topics_by_id_.erase(topic->id);
+    std::erase_if(queues_, [&](const auto& queue) { return queue.first.topic == topic->id; });
+    for (auto& [group, offsets] : offsets_)
+        std::erase_if(offsets, [&](const auto& offset) { return offset.first.topic == topic->id; });
+    changes.facts.emplace_back(topic_deleted{topic});
+}
+
+result<void> state::put_group(byte_view payload, state_changes& changes) {
+    auto decoded = decode_group_config(payload);
+    if (!decoded.ok())
+        return decoded.failure();
+    const auto group = std::make_shared<const group_config>(std::move(*decoded));
+    groups_[group->name] = group;
+    changes.facts.emplace_back(group_put{group});
+    return {};
+}
+
+void state::delete_group(std::string_view name, state_changes& changes) {
+    if (const auto found = groups_.find(name); found != groups_.end())
+        groups_.erase(found);
+    if (const auto found = offsets_.find(name); found != offsets_.end())
+        offsets_.erase(found);
+    changes.facts.emplace_back(group_deleted{std::string{name}});
+}
+
+result<void> state::commit_offsets(byte_view payload, state_changes& changes) {
+    auto commits = decode_offset_commits(payload);
+    if (!commits.ok())
+        return commits.failure();
+    for (auto& commit : *commits) {
+        // A commit for a deleted topic is late news of an incarnation that is gone.
+        if (!topics_by_id_.contains(commit.queue.topic))
+            continue;
+        restore_offset(commit);
+        changes.facts.emplace_back(std::move(commit));
+    }
+    return {};
+}
+
+void state::trim(byte_view payload, state_changes& changes) {
+    const log_position first{field_reader{payload}.take<std::uint64_t>()};
+    if (first <= first_position_)
+        return;
+    first_position_ = first;
+    changes.facts.emplace_back(log_trimmed{first});
+}
+
+void state::restore_topic(topic_config config) {
+    const auto topic = std::make_shared<const topic_config>(std::move(config));
+    topics_[topic->name] = topic;
+    topics_by_id_[topic->id] = topic;
+}
+
+void state::restore_group(group_config config) {
+    const auto group = std::make_shared<const group_config>(std::move(config));
+    groups_[group->name] = group;
+}
+
+void state::restore_offset(const offset_commit& commit) {
+    auto found = offsets_.find(commit.group);
+    if (found == offsets_.end())
+        found = offsets_.emplace(commit.group, group_offsets{}).first;
+    found->second[commit.queue] = commit.next;
+}
+
+void state::restore_queue(queue_key queue, queue_offset next) {
+    queues_[queue] = {queue, next, {}};
+}
+
+topic_ptr state::find_topic(std::string_view name) const {
+    const auto found = topics_.find(name);
+    return found == topics_.end() ? nullptr : found->second;
+}
+
+topic_ptr state::find_topic(topic_id id) const {
+    const auto found = topics_by_id_.find(id);
+    return found == topics_by_id_.end() ? nullptr : found->second;
+}
+
+std::vector<std::pair<queue_key, queue_offset>> state::queue_lengths() const {
+    std::vector<std::pair<queue_key, queue_offset>> lengths;
+    lengths.reserve(queues_.size());
+    for (const auto& [key, queue] : queues_)
+        lengths.emplace_back(key, queue.next);
+    return lengths;
+}
+
+queue_offset state::next_offset(queue_key queue) const {
+    const auto found = queues_.find(queue);
+    if (found == queues_.end())
+        return queue_offset{0};
+    return found->second.next + static_cast<std::int64_t>(found->second.run.size());
+}
+
+} // namespace holdfast::broker
