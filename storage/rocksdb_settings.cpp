@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
@@ -58,7 +59,7 @@ rocksdb::Options quiet_rocksdb(const rocksdb_budget& budget) {
     options.stats_persist_period_sec = 0;
     options.write_buffer_size = budget.memtable_bytes;
     options.max_write_buffer_number = 2;
-    options.arena_block_size = std::size_t{256} << 10U;
+    options.arena_block_size = std::min(budget.memtable_bytes / 8, std::size_t{256} << 10U);
     options.max_background_jobs = 2;
     options.max_open_files = 512;
     options.max_file_opening_threads = 1;
