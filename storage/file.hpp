@@ -33,6 +33,11 @@ using path = boost::filesystem::path;
 // file.
 inline constexpr std::size_t block_size = 4096;
 
+struct file_extent {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+};
+
 class file {
   public:
     file() = default;
@@ -57,9 +62,10 @@ class file {
 
     virtual result<void> truncate(std::uint64_t size) = 0;
 
-    // The first byte at or after `offset` that was reserved but never written; the file's size when there is
-    // none. A hint for speed: a file system that can't tell says the size.
-    virtual result<std::uint64_t> first_hole(std::uint64_t offset) const = 0;
+    // The first range [first, last) at or after `offset` that was ever written; what lies before it was only
+    // reserved and reads as zero. Empty, at the file's end, when there is none. A hint for speed: a file
+    // system that can't tell answers [offset, size).
+    virtual result<file_extent> next_extent(std::uint64_t offset) const = 0;
 
     [[nodiscard]] virtual const path& name() const = 0;
 };

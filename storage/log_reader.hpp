@@ -38,15 +38,17 @@ class log_reader {
     result<shared_bytes> read_entry(log_position position);
 
     // The entry that holds the record whose first byte is at `record`, by the command's back pointer when it
-    // is not in the cache. Also errc::corrupted when the entry found does not reach around `record`.
+    // is not in the cache. errc::not_found when the back pointer makes no sense. Takes any number from a
+    // client (message ids carry positions); the answer to a made-up one may also be errc::corrupted.
     result<cached_entry> entry_containing(log_position record);
 
     // Oldest first, for retention.
     result<std::vector<segment_info>> segments();
 
   private:
-    result<shared_bytes> read_cold(log_position position);
-    void keep_following(const entry_header& previous, byte_view window, log_position window_first);
+    result<shared_bytes> read_cold(log_position position, std::uint64_t read_ahead);
+    void keep_following(const entry_header& previous, byte_view window);
+    result<std::shared_ptr<segment>> find_segment(log_position position) const;
 
     const segment_set& segments_;
     entry_cache& cache_;

@@ -1,7 +1,7 @@
 // Appends sealed entries to the segments: the flusher's tool, used by one thread at a time.
 //
-// write() followed by flush() is one group commit. Only flush() makes durable. Whole blocks are written, the
-// last, partial one padded with zeros and kept in memory, so nothing is ever read back.
+// write() followed by flush() is one group commit. Only flush() promises that it is on the disk. Whole blocks
+// are written, the last, partial one padded with zeros and kept in memory, so nothing is ever read back.
 //
 // Errors are for ever: after the first failed write or flush nobody knows what the disk holds, so every later
 // call returns that first error. The replica must stop answering (fence) and say why.
@@ -15,18 +15,18 @@ class log_writer {
   public:
     // `end`: where the log ends (recovered_log::end). Reads the block it lies in.
     static result<std::unique_ptr<log_writer>> open(segment_set& segments, log_position end);
+    ~log_writer();
 
-    // `entries` in log order, each whole (header and body, no padding), the first at position `first`, which
-    // is where the last write ended, or the next segment's start when nothing was left of the segment. Each
-    // one follows the one before as segment_geometry.hpp says. errc::invalid_argument (nothing written, not
-    // fenced) when they do not: a bug of the caller, told in words.
+    // `entries` in log order, each whole (header and body, no padding), the first at `first` ==
+    // written_until(). Each one follows the one before as segment_geometry.hpp says: at its next(), after a
+    // filler and after a full segment at the next segment's start. errc::invalid_argument (nothing written,
+    // not fenced) when they do not: a bug of the caller, told in words.
     result<void> write(std::span<const shared_bytes> entries, log_position first);
 
     // All that was written is on the disk, with the files' names, when this returns without error.
     result<void> flush();
 
-    // The end of the log as written and as flushed: where the next entry begins, up to the filler rule. Any
-    // thread may ask.
+    // The end of the log as written and as flushed, and so where the next entry begins. Any thread may ask.
     [[nodiscard]] log_position written_until() const { return segments_.written(); }
     [[nodiscard]] log_position flushed_until() const { return segments_.flushed(); }
 
@@ -38,12 +38,12 @@ class log_writer {
     explicit log_writer(segment_set& segments);
 
     result<void> check_order(std::span<const shared_bytes> entries, log_position first) const;
+    result<void> enter_segment(log_position first);
     result<void> fence(error reason);
 
     segment_set& segments_;
-    std::shared_ptr<segment> current_;
-    std::vector<std::shared_ptr<segment>> unsynced_;
-    std::unique_ptr<block_buffer, void (*)(block_buffer*)> buffer_;
+    std::vector<std::shared_ptr<segment>> unsynced_; // left behind since the last flush
+    const std::unique_ptr<block_buffer> buffer_;
     std::optional<error> failure_;
 };
 

@@ -20,11 +20,11 @@ namespace holdfast::storage {
 [[nodiscard]] std::optional<log_position> parse_segment_file_name(std::string_view name);
 
 // One open segment file, and who may write where in it. A reader that holds a segment can go on reading after
-// retention removed it.
+// retention removed it. Opened for writing only when something is to be written.
 class segment {
   public:
-    segment(log_position first, std::uint64_t size, std::unique_ptr<file> reading,
-            std::unique_ptr<file> writing, write_mode writes);
+    segment(file_system& files, log_position first, std::uint64_t size, std::unique_ptr<file> reading,
+            write_mode writes);
 
     [[nodiscard]] log_position first() const { return first_; }
     [[nodiscard]] log_position last() const { return first_ + size_; }
@@ -36,6 +36,8 @@ class segment {
 
     // Fills `into` from `position` on; returns the bytes read, fewer only at the segment's end.
     result<std::size_t> read(log_position position, std::span<std::byte> into) const;
+    // See file::next_extent, in log positions.
+    result<std::pair<log_position, log_position>> next_extent(log_position position) const;
 
     // The writer's side. Whole blocks within the segment. Keeps the prewriter off these blocks for good, and
     // waits while it is at work on them.
@@ -48,16 +50,17 @@ class segment {
     result<std::uint64_t> prewrite(std::uint64_t chunk, log_position until);
     // Everything below is written or zeroed.
     [[nodiscard]] log_position prewritten_until() const;
-
-    [[nodiscard]] std::uint64_t first_hole(std::uint64_t offset) const;
-    // Tells where the log ends within this segment, once, before writer and prewriter begin.
-    void set_prepared(log_position written, log_position prewritten);
+    // Recovery tells once, before writer and prewriter begin: bytes below `written` belong to the log for
+    // good, those up to `zeroed` need no zeroing.
+    void set_prepared(log_position written, log_position zeroed);
 
   private:
+    result<file*> opened_for_writing(std::unique_ptr<file>& which);
+
+    file_system& files_;
     const log_position first_;
     const std::uint64_t size_;
     const std::unique_ptr<file> reading_;
-    const std::unique_ptr<file> writing_;
     const write_mode writes_;
 
     // Offsets in the file. The prewriter claims [zeroing_first_, zeroing_last_) under the mutex, zeroes it
@@ -65,6 +68,10 @@ class segment {
     // to end.
     mutable std::mutex mutex_;
     std::condition_variable zeroing_ended_;
+    // Two descriptors: the kernel reports a failed write-back once to each, and the prewriter's sync must not
+    // swallow an error of the writer's data.
+    std::unique_ptr<file> writing_;
+    std::unique_ptr<file> zeroing_;
     std::uint64_t claimed_ = 0;
     std::uint64_t prewritten_ = 0;
     std::uint64_t zeroing_first_ = 0;
@@ -79,8 +86,9 @@ struct segment_options {
 class segment_set {
   public:
     // Opens what is there; errc::corrupted when the files do not follow each other without a gap (a missing
-    // middle segment, a file whose size is no multiple of block_size). Creates the directory.
-    // An empty last file is a creation that a crash cut short: it is removed.
+    // middle segment, a truncated file). Creates the directory. The last file is made as large as
+    // segment_size when it is smaller: its creation was cut short by a crash, or somebody truncated it; what
+    // it holds says which.
     static result<std::unique_ptr<segment_set>> open(file_system& files, path directory,
                                                      segment_options options);
 
@@ -113,8 +121,9 @@ class segment_set {
     }
     void set_written(log_position position);
     void set_flushed(log_position position);
-    // Returns when written() differs from `seen`, or `wake` was called since. For the prewriter.
-    void wait_for_progress(log_position seen);
+    // Waits until written() >= `position`, or `stopping` and then wake() was called, or segments were
+    // removed. For one thread, the prewriter.
+    void wait_until_written(log_position position, const std::atomic<bool>& stopping);
     void wake();
 
     [[nodiscard]] const path& directory() const { return directory_; }
@@ -122,7 +131,9 @@ class segment_set {
 
   private:
     segment_set(file_system& files, path directory, segment_options options);
-    result<void> add(log_position first, std::uint64_t size);
+    result<std::shared_ptr<segment>> open_segment(log_position first, std::uint64_t size);
+    result<void> create_file(const path& name);
+    result<void> remove_file(const segment& which);
 
     file_system& files_;
     const path directory_;
@@ -132,7 +143,8 @@ class segment_set {
     mutable std::mutex mutex_;
     std::map<log_position, std::shared_ptr<segment>> segments_;
     std::condition_variable progress_;
-    std::uint64_t wakes_ = 0;
+    std::uint64_t wake_at_ = UINT64_MAX; // the position that the prewriter waits for
+    bool woken_ = false;
     std::atomic<std::uint64_t> written_{0};
     std::atomic<std::uint64_t> flushed_{0};
 };

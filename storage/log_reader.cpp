@@ -1,0 +1,131 @@
+#include "storage/log_reader.hpp"
+
+#include <algorithm>
+
+namespace holdfast::storage {
+
+namespace {
+
+error damaged(const segment& where, log_position position, const std::string& reason) {
+    return {errc::corrupted, where.name().string() + ": at log position " + std::to_string(position.value()) +
+                                 " (byte " + std::to_string(position - where.first()) +
+                                 " of the file): " + reason};
+}
+
+error no_record(log_position position) {
+    return {errc::not_found, "no record begins at log position " + std::to_string(position.value())};
+}
+
+} // namespace
+
+log_reader::log_reader(const segment_set& segments, entry_cache& cache, log_reader_options options)
+    : segments_(segments), cache_(cache), options_(options) {}
+
+result<std::shared_ptr<segment>> log_reader::find_segment(log_position position) const {
+    auto found = segments_.find(position);
+    if (found && position < segments_.written())
+        return found;
+    const auto at = "log position " + std::to_string(position.value());
+    if (position >= segments_.written())
+        return error{errc::not_found, at + " is not written yet; the log ends at " +
+                                          std::to_string(segments_.written().value())};
+    return error{errc::not_found, at + " was removed by retention; the log begins at " +
+                                      std::to_string(segments_.first().value())};
+}
+
+result<shared_bytes> log_reader::read_entry(log_position position) {
+    if (auto hot = cache_.find(position))
+        return *std::move(hot);
+    return read_cold(position, options_.read_ahead_bytes);
+}
+
+result<shared_bytes> log_reader::read_cold(log_position position, std::uint64_t read_ahead) {
+    auto found = find_segment(position);
+    if (!found)
+        return found.failure();
+    const segment& where = **found;
+    // Only what is written: bytes behind may be under the writer's hands.
+    const auto readable = std::min(where.last(), segments_.written()) - position;
+    auto size = std::min(readable, std::max<std::uint64_t>(read_ahead, entry_header_size));
+    for (;;) {
+        const auto window = std::make_unique_for_overwrite<std::byte[]>(size);
+        auto count = where.read(position, {window.get(), size});
+        if (!count)
+            return count.failure();
+        const byte_view bytes{window.get(), *count};
+        const auto header = decode_entry(bytes);
+        if (header && header->position == position) {
+            auto entry = shared_bytes::copy_of(bytes.first(header->length));
+            cache_.insert(position, entry);
+            keep_following(*header, bytes);
+            return entry;
+        }
+        const auto announced = decode_entry_header(bytes);
+        if (announced && announced->position != position)
+            return damaged(where, position, "an entry of another position stands there");
+        if (!announced || announced->length <= *count || announced->length > readable)
+            return damaged(where, position, header.failure().message);
+        size = announced->length; // longer than one window
+    }
+}
+
+// The whole entries behind `previous` in the window. The chain of checksums keeps out what does not belong.
+void log_reader::keep_following(const entry_header& previous, byte_view window) {
+    auto last = previous;
+    for (auto offset = last.next() - previous.position; !last.is_filler() && offset < window.size();
+         offset = last.next() - previous.position) {
+        const auto header = decode_entry(window.subspan(offset));
+        if (!header || header->position != last.next() || header->previous_checksum != last.checksum)
+            return;
+        cache_.insert(header->position, shared_bytes::copy_of(window.subspan(offset, header->length)));
+        last = *header;
+    }
+}
+
+result<cached_entry> log_reader::entry_containing(log_position record) {
+    if (auto hot = cache_.find_containing(record))
+        return *std::move(hot);
+    auto found = find_segment(record);
+    if (!found)
+        return found.failure();
+    const segment& where = **found;
+    if (record - where.first() < entry_header_size + command_header_size)
+        return no_record(record);
+    std::byte pointer[sizeof(std::uint32_t)];
+    auto count = where.read(record - (command_header_size - command_back_pointer_offset), pointer);
+    if (!count)
+        return count.failure();
+    const auto distance = load_little<std::uint32_t>(pointer);
+    if (distance > record - where.first() || (record - distance).value() % entry_alignment != 0)
+        return no_record(record);
+    const auto position = record - distance;
+    auto entry = read_entry(position);
+    if (!entry)
+        return entry.failure();
+    if (distance < entry_header_size + command_header_size || distance >= entry->size())
+        return damaged(where, record,
+                       "the record's entry at " + std::to_string(position.value()) +
+                           " does not reach around it");
+    return cached_entry{position, *std::move(entry)};
+}
+
+result<std::vector<segment_info>> log_reader::segments() {
+    std::vector<segment_info> all;
+    for (const auto& one : segments_.list()) {
+        if (one->first() >= segments_.written() && !all.empty())
+            break;
+        std::optional<timestamp_ms> newest;
+        if (one->last() < segments_.written()) {
+            auto following = read_cold(one->last(), block_size);
+            if (!following)
+                return following.failure();
+            const auto header = decode_entry_header(following->view());
+            HOLDFAST_CHECK(header.ok());
+            newest = header->timestamp;
+        }
+        all.push_back({one->first(), one->last(), newest});
+    }
+    return all;
+}
+
+} // namespace holdfast::storage
