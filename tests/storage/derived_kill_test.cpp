@@ -147,7 +147,7 @@ int write_checkpoints(const std::filesystem::path& directory, shared_progress& s
                 batch.remove(name_of(key));
         }
         VERIFY((*store)->write(std::move(batch), log_position{step}).ok());
-        if (step % 23 == 0) {
+        if (step % 71 == 0) {
             VERIFY((*store)->flush().ok());
             shared->durable = (*store)->durable().value();
         }
@@ -175,7 +175,7 @@ TEST(derived_kill, a_killed_writer_leaves_exactly_one_checkpoint) {
     const testing::temporary_directory home;
     shared_progress shared;
     run_rounds(
-        11, 120, shared, [&] { return write_checkpoints(home.path(), shared); },
+        11, 200, shared, [&] { return write_checkpoints(home.path(), shared); },
         [&] { return verify_checkpoint(home.path(), shared); });
 }
 
