@@ -16,7 +16,7 @@ namespace holdfast::protocol {
 void append_send_answer(byte_buffer& out, const answer_to& to, const send_message_response& answer);
 
 // The header of an answer to a pull; `body_size` bytes of stored records must follow it in the stream.
-// `remark` is the lookup status' name.
+// `remark` is the lookup status' name: plain ASCII without quotes, like the texts above.
 void append_pull_answer(byte_buffer& out, const answer_to& to, response_code code, std::string_view remark,
                         const pull_message_response& answer, std::size_t body_size);
 

@@ -8,7 +8,7 @@
 #include "base/result.hpp"
 #include "protocol/limits.hpp"
 
-#include <cstring>
+#include <algorithm>
 #include <iterator>
 #include <optional>
 #include <string>

@@ -61,7 +61,8 @@ class remoting_command {
     friend class binary_header_reader;
 
     void reset(const frame_view& frame);
-    // Room for `count` unescaped bytes that keep their place until the next decode.
+    // Room for `count` unescaped bytes, all that one header can need; they keep their place until the next
+    // decode.
     char* scratch(std::size_t count);
 
     std::int32_t code_ = 0;

@@ -1,0 +1,460 @@
+#include "protocol/json_header.hpp"
+
+#include "protocol/header_fields.hpp"
+#include "protocol/utf8.hpp"
+
+#include <bit>
+
+namespace holdfast::protocol {
+
+namespace {
+
+constexpr std::size_t word_bytes = 8;
+
+constexpr std::uint64_t repeated(char character) {
+    return 0x0101010101010101ULL * static_cast<std::uint8_t>(character);
+}
+
+// The lowest marked byte is exact; above it there may be false marks.
+constexpr std::uint64_t zero_bytes(std::uint64_t word) {
+    return (word - repeated(1)) & ~word & 0x8080808080808080ULL;
+}
+
+// Marks quotes and backslashes in 8 characters.
+constexpr std::uint64_t string_ends(std::uint64_t word) {
+    return zero_bytes(word ^ repeated('"')) | zero_bytes(word ^ repeated('\\'));
+}
+
+std::uint64_t load_word(const char* from) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, from, sizeof word);
+    return word;
+}
+
+// The first quote or backslash.
+const char* find_string_end(const char* at, const char* last) {
+    while (static_cast<std::size_t>(last - at) >= word_bytes) {
+        const std::uint64_t marks = string_ends(load_word(at));
+        if (marks != 0)
+            return at + std::countr_zero(marks) / 8;
+        at += word_bytes;
+    }
+    while (at != last && *at != '"' && *at != '\\')
+        ++at;
+    return at;
+}
+
+bool is_digit(char character) {
+    return character >= '0' && character <= '9';
+}
+
+} // namespace
+
+result<void> json_header_scanner::scan() {
+    if (scan_header())
+        return {};
+    return error{failure_code_, "JSON header, byte " + std::to_string(at_ - first_) + ": " +
+                                    (failure_ ? failure_ : "malformed")};
+}
+
+bool json_header_scanner::fail(const char* what, errc code) {
+    if (!failure_) {
+        failure_ = what;
+        failure_code_ = code;
+    }
+    return false;
+}
+
+void json_header_scanner::skip_space() {
+    while (at_ != last_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t'))
+        ++at_;
+}
+
+bool json_header_scanner::take(char wanted, const char* what) {
+    if (!at(wanted))
+        return fail(what);
+    ++at_;
+    return true;
+}
+
+bool json_header_scanner::scan_header() {
+    skip_space();
+    if (!take('{', "expected '{'"))
+        return false;
+    bool is_first = true;
+    bool at_end = false;
+    std::string_view key;
+    while (next_key(is_first, key, at_end)) {
+        if (at_end) {
+            skip_space();
+            return at_ == last_ || fail("expected nothing after the header");
+        }
+        if (!scan_member(key))
+            return false;
+    }
+    return false;
+}
+
+bool json_header_scanner::next_key(bool& is_first, std::string_view& key, bool& at_end) {
+    skip_space();
+    if (at('}')) {
+        ++at_;
+        at_end = true;
+        return true;
+    }
+    if (!is_first) {
+        if (!take(',', "expected ',' or '}'"))
+            return false;
+        skip_space();
+    }
+    is_first = false;
+    if (!at('"'))
+        return fail("expected a quoted key");
+    if (!scan_string(key))
+        return false;
+    skip_space();
+    if (!take(':', "expected ':'"))
+        return false;
+    skip_space();
+    return true;
+}
+
+bool json_header_scanner::scan_member(std::string_view key) {
+    switch (key.size()) {
+    case 4:
+        if (key == "code")
+            return scan_int32("code must be a 32-bit integer", into_.code_);
+        if (key == "flag")
+            return scan_int32("flag must be a 32-bit integer", into_.flag_);
+        break;
+    case 6:
+        if (key == "opaque")
+            return scan_int32("opaque must be a 32-bit integer", into_.opaque_);
+        if (key == "remark")
+            return scan_remark();
+        break;
+    case 7:
+        if (key == "version")
+            return scan_int32("version must be a 32-bit integer", into_.version_);
+        break;
+    case 8:
+        if (key == "language")
+            return scan_language();
+        break;
+    case 9:
+        if (key == "extFields")
+            return scan_fields();
+        break;
+    default:
+        break;
+    }
+    return skip_value(1);
+}
+
+bool json_header_scanner::scan_fields() {
+    if (at('n'))
+        return scan_word("null");
+    if (!take('{', "extFields must be an object or null"))
+        return false;
+    bool is_first = true;
+    bool at_end = false;
+    std::string_view name;
+    while (next_key(is_first, name, at_end)) {
+        if (at_end)
+            return true;
+        if (!scan_field(name))
+            return false;
+    }
+    return false;
+}
+
+bool json_header_scanner::scan_field(std::string_view name) {
+    if (into_.fields_.size() == limits::max_field_count)
+        return fail("too many extFields", errc::too_large);
+    std::string_view value;
+    if (at_ == last_)
+        return fail("the header ends early");
+    switch (*at_) {
+    case '"':
+        if (!scan_string(value))
+            return false;
+        break;
+    case 't':
+        value = "true";
+        if (!scan_word(value))
+            return false;
+        break;
+    case 'f':
+        value = "false";
+        if (!scan_word(value))
+            return false;
+        break;
+    case 'n':
+        return scan_word("null");
+    case '{':
+    case '[':
+        // No client sends them; a header has no use for them.
+        return skip_value(2);
+    default:
+        if (!scan_number(value))
+            return false;
+        break;
+    }
+    into_.fields_.push_back({name, value});
+    return true;
+}
+
+bool json_header_scanner::scan_language() {
+    std::string_view value;
+    if (at('"')) {
+        if (!scan_string(value))
+            return false;
+        into_.language_ = language_named(value);
+        return true;
+    }
+    into_.language_ = language::unknown;
+    if (at('-') || (at_ != last_ && is_digit(*at_))) {
+        std::int64_t ordinal = 0;
+        if (!scan_number(value))
+            return false;
+        if (parse_field(value, ordinal))
+            into_.language_ = language_numbered(ordinal);
+        return true;
+    }
+    return skip_value(1);
+}
+
+bool json_header_scanner::scan_remark() {
+    if (at('"'))
+        return scan_string(into_.remark_);
+    return skip_value(1);
+}
+
+bool json_header_scanner::scan_int32(const char* complaint, std::int32_t& to) {
+    if (at('n'))
+        return scan_word("null");
+    std::string_view text;
+    // A number as a text is taken too: fastjson does.
+    const char* const begin = at_;
+    if (!(at('"') ? scan_string(text) : scan_number(text)))
+        return false;
+    if (parse_field(text, to))
+        return true;
+    at_ = begin;
+    return fail(complaint);
+}
+
+bool json_header_scanner::scan_number(std::string_view& raw) {
+    const char* const begin = at_;
+    const auto digits = [&] {
+        if (at_ == last_ || !is_digit(*at_))
+            return false;
+        while (at_ != last_ && is_digit(*at_))
+            ++at_;
+        return true;
+    };
+    if (at('-'))
+        ++at_;
+    if (at('0'))
+        ++at_;
+    else if (!digits())
+        return fail("expected a value");
+    if (at('.')) {
+        ++at_;
+        if (!digits())
+            return fail("expected digits after '.'");
+    }
+    if (at('e') || at('E')) {
+        ++at_;
+        if (at('+') || at('-'))
+            ++at_;
+        if (!digits())
+            return fail("expected digits in the exponent");
+    }
+    raw = {begin, static_cast<std::size_t>(at_ - begin)};
+    return true;
+}
+
+bool json_header_scanner::scan_word(std::string_view word) {
+    if (static_cast<std::size_t>(last_ - at_) < word.size() || std::string_view{at_, word.size()} != word)
+        return fail("expected a value");
+    at_ += word.size();
+    return true;
+}
+
+bool json_header_scanner::scan_string(std::string_view& to) {
+    const char* const begin = ++at_;
+    at_ = find_string_end(at_, last_);
+    if (at_ == last_)
+        return fail("a text does not end");
+    if (*at_ == '\\')
+        return unescape(begin, to);
+    to = {begin, static_cast<std::size_t>(at_ - begin)};
+    ++at_;
+    return true;
+}
+
+// From the first backslash on. Unescaped texts are never longer than escaped ones, so a scratch as large as
+// the header holds them all, with a word to spare for copying 8 characters at a time.
+bool json_header_scanner::unescape(const char* piece_first, std::string_view& to) {
+    if (!scratch_)
+        scratch_ = into_.scratch(static_cast<std::size_t>(last_ - first_) + word_bytes);
+    char* const begin = scratch_;
+    char* out = scratch_;
+    std::memcpy(out, piece_first, static_cast<std::size_t>(at_ - piece_first));
+    out += at_ - piece_first;
+    while (at_ != last_) {
+        if (*at_ == '"') {
+            ++at_;
+            to = {begin, static_cast<std::size_t>(out - begin)};
+            scratch_ = out;
+            return true;
+        }
+        if (*at_ == '\\') {
+            if (!unescape_one(out))
+                return false;
+        } else if (static_cast<std::size_t>(last_ - at_) >= word_bytes) {
+            const std::uint64_t word = load_word(at_);
+            const std::uint64_t marks = string_ends(word);
+            const int plain = marks == 0 ? static_cast<int>(word_bytes) : std::countr_zero(marks) / 8;
+            std::memcpy(out, &word, sizeof word);
+            out += plain;
+            at_ += plain;
+        } else {
+            *out++ = *at_++;
+        }
+    }
+    return fail("a text does not end");
+}
+
+bool json_header_scanner::unescape_one(char*& out) {
+    ++at_;
+    if (at_ == last_)
+        return fail("a text does not end");
+    switch (*at_++) {
+    case '"':
+        *out++ = '"';
+        return true;
+    case '\\':
+        *out++ = '\\';
+        return true;
+    case '/':
+        *out++ = '/';
+        return true;
+    case 'b':
+        *out++ = '\b';
+        return true;
+    case 'f':
+        *out++ = '\f';
+        return true;
+    case 'n':
+        *out++ = '\n';
+        return true;
+    case 'r':
+        *out++ = '\r';
+        return true;
+    case 't':
+        *out++ = '\t';
+        return true;
+    case 'u':
+        break;
+    default:
+        --at_;
+        return fail("unknown escape");
+    }
+    std::uint32_t unit = 0;
+    if (!scan_hex4(unit))
+        return false;
+    char32_t code_point = unit;
+    if (unit >= 0xD800 && unit < 0xE000) {
+        code_point = replacement_character; // half a pair is no character
+        if (unit < 0xDC00 && last_ - at_ >= 6 && at_[0] == '\\' && at_[1] == 'u') {
+            const char* const second = at_;
+            std::uint32_t low = 0;
+            at_ += 2;
+            if (!scan_hex4(low))
+                return false;
+            if (low >= 0xDC00 && low < 0xE000)
+                code_point = 0x10000 + ((unit - 0xD800) << 10U) + (low - 0xDC00);
+            else
+                at_ = second;
+        }
+    }
+    out = encode_utf8(out, code_point);
+    return true;
+}
+
+bool json_header_scanner::scan_hex4(std::uint32_t& unit) {
+    if (last_ - at_ < 4)
+        return fail("a text does not end");
+    unit = 0;
+    for (int i = 0; i < 4; ++i, ++at_) {
+        const char digit = *at_;
+        std::uint32_t value = 0;
+        if (is_digit(digit))
+            value = static_cast<std::uint32_t>(digit - '0');
+        else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
+            value = static_cast<std::uint32_t>((digit | 0x20) - 'a' + 10);
+        else
+            return fail("expected four hex digits");
+        unit = unit << 4U | value;
+    }
+    return true;
+}
+
+bool json_header_scanner::skip_value(std::size_t depth) {
+    if (at_ == last_)
+        return fail("the header ends early");
+    std::string_view ignored;
+    switch (*at_) {
+    case '"':
+        return scan_string(ignored);
+    case 't':
+        return scan_word("true");
+    case 'f':
+        return scan_word("false");
+    case 'n':
+        return scan_word("null");
+    case '{':
+    case '[':
+        if (depth == limits::max_json_depth)
+            return fail("nested too deeply", errc::too_large);
+        return *at_++ == '{' ? skip_members(depth + 1) : skip_elements(depth + 1);
+    default:
+        return scan_number(ignored);
+    }
+}
+
+bool json_header_scanner::skip_members(std::size_t depth) {
+    bool is_first = true;
+    bool at_end = false;
+    std::string_view key;
+    while (next_key(is_first, key, at_end)) {
+        if (at_end)
+            return true;
+        if (!skip_value(depth))
+            return false;
+    }
+    return false;
+}
+
+bool json_header_scanner::skip_elements(std::size_t depth) {
+    skip_space();
+    if (at(']')) {
+        ++at_;
+        return true;
+    }
+    while (skip_value(depth)) {
+        skip_space();
+        if (at(']')) {
+            ++at_;
+            return true;
+        }
+        if (!take(',', "expected ',' or ']'"))
+            return false;
+        skip_space();
+    }
+    return false;
+}
+
+} // namespace holdfast::protocol
