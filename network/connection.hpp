@@ -29,13 +29,13 @@ class connection {
     [[nodiscard]] virtual connection_id id() const = 0;
     [[nodiscard]] virtual const peer_address& peer() const = 0;
 
-    // Queues whole frames for writing; the order of calls is the order on the wire. All that is queued goes
-    // out together, small pieces joined, large ones as they are. Says nothing about arrival: an answer can
-    // always be lost with its connection. A client that lets the queue grow is closed (network/limits.hpp).
+    // Queues whole frames for writing (byte_buffer::release() gives them without a copy); the order of calls
+    // is the order on the wire. All that is queued goes out together, small pieces joined, large ones as they
+    // are. Says nothing about arrival: an answer can always be lost with its connection. A client that lets
+    // the queue grow is closed (network/limits.hpp).
     virtual void send(shared_bytes frames) = 0;
     // Several pieces that must follow each other on the wire (an answer's header and a body from the log).
     virtual void send(std::vector<shared_bytes> pieces) = 0;
-    void send(std::vector<std::byte> frames);
 
     // Back-pressure from above, e.g. while too many requests are unanswered. Frames of the read that is under
     // way may still come. Not counted: one resume undoes any number of pauses.
@@ -49,10 +49,5 @@ class connection {
     // limits all the same.
     virtual void close_after_flush(std::string reason) = 0;
 };
-
-inline void connection::send(std::vector<std::byte> frames) {
-    const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(frames));
-    send(shared_bytes{owner, byte_view{*owner}});
-}
 
 } // namespace holdfast::network

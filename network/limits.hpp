@@ -16,11 +16,6 @@ struct node_config;
 
 namespace holdfast::network {
 
-// Protocol reference 1: the longest frame, its four length bytes included. Longer ones close the connection.
-inline constexpr std::size_t max_frame_bytes = 16U << 20U;
-// The shortest: the length and the word of header type and header length.
-inline constexpr std::size_t min_frame_bytes = 8;
-
 struct limits {
     // Connections over all listeners, and of one client address; the next one is closed right after accept.
     std::size_t connections = 10'000;
@@ -54,6 +49,10 @@ inline constexpr std::size_t read_buffer_max_bytes = 1U << 20U;
 
 // How long accepting pauses after the process ran out of file descriptors or memory.
 inline constexpr std::chrono::milliseconds accept_backoff{100};
+
+// After close_after_flush has written its last byte: how long the client may take to close its side, so that
+// the kernel does not throw away what it has not fetched yet.
+inline constexpr std::chrono::milliseconds linger_timeout{500};
 
 [[nodiscard]] limits limits_of(const config::node_config& settings);
 
