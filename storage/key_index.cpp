@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "storage/rocksdb_settings.hpp"
 
+#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
@@ -13,9 +14,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <optional>
-#include <tuple>
 
 namespace holdfast::storage {
 
@@ -83,7 +84,26 @@ rocksdb::Options index_options() {
     return options;
 }
 
-// The table of one generation. Hashes do not compress, and what is left does not pay for trying.
+// By hash, then by position. A radix sort on the hash takes a third of std::sort's time; it leaves those of
+// one hash as they come.
+void sort_by_hash(std::span<key_entry> entries) {
+    boost::sort::spreadsort::integer_sort(
+        entries.begin(), entries.end(),
+        [](const key_entry& entry, unsigned shift) { return entry.hash >> shift; },
+        [](const key_entry& left, const key_entry& right) { return left.hash < right.hash; });
+    for (auto first = entries.begin(); first != entries.end();) {
+        auto last = std::next(first);
+        while (last != entries.end() && last->hash == first->hash)
+            ++last;
+        if (last - first > 1)
+            std::sort(first, last, [](const key_entry& left, const key_entry& right) {
+                return left.position < right.position;
+            });
+        first = last;
+    }
+}
+
+// The table of one generation.
 rocksdb::Status write_table(const rocksdb::Options& options, const std::filesystem::path& file,
                             std::span<const key_entry> sorted, const log_position* marker) {
     rocksdb::SstFileWriter writer{rocksdb::EnvOptions{}, options};
@@ -207,38 +227,11 @@ result<void> key_index::read_marker() {
 
 result<void> key_index::add(std::span<const key_entry> entries, log_position indexed_until) {
     HOLDFAST_CHECK(indexed_until >= this->indexed_until());
-    std::vector<key_entry> sorted{entries.begin(), entries.end()};
-    const auto order = [](const key_entry& entry) {
-        return std::tuple{generation_of(entry.position), entry.hash, entry.position};
-    };
-    std::sort(sorted.begin(), sorted.end(),
-              [order](const key_entry& left, const key_entry& right) { return order(left) < order(right); });
-    HOLDFAST_CHECK(std::all_of(sorted.begin(), sorted.end(),
-                               [&](const key_entry& entry) { return entry.position < indexed_until; }));
-    if (auto ingested = ingest(sorted, indexed_until); !ingested)
-        return ingested;
-    indexed_until_.store(indexed_until.value(), std::memory_order_release);
-    return {};
-}
-
-result<void> key_index::ingest(std::span<const key_entry> sorted, log_position indexed_until) {
-    const auto options = index_options();
+    HOLDFAST_CHECK(std::all_of(entries.begin(), entries.end(), [indexed_until](const key_entry& entry) {
+        return entry.position < indexed_until;
+    }));
     std::vector<std::string> tables;
-    rocksdb::Status status;
-    while (status.ok()) {
-        const auto generation =
-            sorted.empty() ? generation_of(indexed_until) : generation_of(sorted[0].position);
-        const bool last = generation == generation_of(indexed_until);
-        const auto behind = std::find_if(sorted.begin(), sorted.end(), [generation](const key_entry& entry) {
-            return generation_of(entry.position) != generation;
-        });
-        const auto count = static_cast<std::size_t>(behind - sorted.begin());
-        tables.push_back((staging() / (std::to_string(generation) + ".sst")).string());
-        status = write_table(options, tables.back(), sorted.first(count), last ? &indexed_until : nullptr);
-        if (last)
-            break;
-        sorted = sorted.subspan(count);
-    }
+    auto status = write_tables({entries.begin(), entries.end()}, indexed_until, tables);
     if (status.ok()) {
         rocksdb::IngestExternalFileOptions adopting;
         adopting.move_files = true;
@@ -246,13 +239,40 @@ result<void> key_index::ingest(std::span<const key_entry> sorted, log_position i
         adopting.write_global_seqno = false;
         status = database_->IngestExternalFile(tables, adopting);
     }
-    if (status.ok())
-        return {};
-    for (const auto& table : tables) {
-        std::error_code ignored; // what stays is overwritten by the next bulk or removed by the next open
-        std::filesystem::remove(table, ignored);
+    if (!status.ok()) {
+        for (const auto& table : tables) {
+            std::error_code ignored; // what stays is overwritten by the next bulk or removed by the next open
+            std::filesystem::remove(table, ignored);
+        }
+        return to_error(status, "add keys to", directory_);
     }
-    return to_error(status, "add keys to", directory_);
+    indexed_until_.store(indexed_until.value(), std::memory_order_release);
+    return {};
+}
+
+// One table per generation, oldest first; the last one, that of `indexed_until`, gets the marker and may hold
+// nothing else.
+rocksdb::Status key_index::write_tables(std::vector<key_entry> entries, log_position indexed_until,
+                                        std::vector<std::string>& tables) const {
+    const auto options = index_options();
+    std::span<key_entry> rest{entries};
+    for (bool last = false; !last;) {
+        auto generation = generation_of(indexed_until);
+        for (const auto& entry : rest)
+            generation = std::min(generation, generation_of(entry.position));
+        last = generation == generation_of(indexed_until);
+        const auto behind = std::partition(rest.begin(), rest.end(), [generation](const key_entry& entry) {
+            return generation_of(entry.position) == generation;
+        });
+        const auto mine = rest.first(static_cast<std::size_t>(behind - rest.begin()));
+        sort_by_hash(mine);
+        tables.push_back((staging() / (std::to_string(generation) + ".sst")).string());
+        const auto status = write_table(options, tables.back(), mine, last ? &indexed_until : nullptr);
+        if (!status.ok())
+            return status;
+        rest = rest.subspan(mine.size());
+    }
+    return rocksdb::Status::OK();
 }
 
 result<std::vector<found_key>> key_index::find(std::uint64_t hash, timestamp_ms begin, timestamp_ms end,
@@ -265,8 +285,8 @@ result<std::vector<found_key>> key_index::find(std::uint64_t hash, timestamp_ms 
     options.iterate_lower_bound = &lower_slice;
     const std::unique_ptr<rocksdb::Iterator> at{database_->NewIterator(options)};
     at->SeekToLast();
+    auto generation = at->Valid() ? parse_key(at->key())->generation : 0;
     while (at->Valid() && found.size() < limit) {
-        const auto generation = parse_key(at->key())->generation;
         at->SeekForPrev(slice(encode_key(generation, hash, marker_place - 1)));
         for (; at->Valid() && found.size() < limit; at->Prev()) {
             const auto key = parse_key(at->key());
@@ -280,12 +300,11 @@ result<std::vector<found_key>> key_index::find(std::uint64_t hash, timestamp_ms 
             if (stored_at >= begin && stored_at <= end)
                 found.push_back({key->position(), stored_at});
         }
-        // Still in this generation, before the hash: on to the last key of the generation before it.
-        if (at->Valid() && parse_key(at->key())->generation == generation)
-            at->SeekForPrev(slice(encode_key(generation, 0, 0)));
-        // That may be the very entry with hash 0 at the generation's first byte.
-        if (at->Valid() && parse_key(at->key())->generation == generation)
-            at->Prev();
+        // Now before all of this hash: in this generation still, or already in the next one that has entries.
+        const auto next = at->Valid() ? parse_key(at->key())->generation : 0;
+        if (next == generation && generation == 0)
+            break;
+        generation = next == generation ? generation - 1 : next;
     }
     if (!at->status().ok())
         return to_error(at->status(), "read", directory_);

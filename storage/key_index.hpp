@@ -43,6 +43,7 @@
 
 namespace rocksdb {
 class DB;
+class Status;
 } // namespace rocksdb
 
 namespace holdfast::storage {
@@ -111,7 +112,8 @@ class key_index {
     [[nodiscard]] std::filesystem::path staging() const { return directory_ / "incoming"; }
     result<void> adopt(std::string_view log_id);
     result<void> read_marker();
-    result<void> ingest(std::span<const key_entry> sorted, log_position indexed_until);
+    rocksdb::Status write_tables(std::vector<key_entry> entries, log_position indexed_until,
+                                 std::vector<std::string>& tables) const;
 
     std::filesystem::path directory_;
     std::unique_ptr<generation_filter> filter_; // outlives the database, whose merges call it

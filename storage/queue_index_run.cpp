@@ -77,6 +77,16 @@ std::optional<parsed_run_key> parse_queue_run_key(std::string_view key) {
         queue_offset{first}};
 }
 
+void put_queue_runs(derived_batch& batch, queue_key queue, queue_offset first,
+                    std::span<const queue_index_entry> entries) {
+    while (!entries.empty()) {
+        const auto run = entries.first(std::min(entries.size(), queue_run_entries_max));
+        batch.put(queue_run_key(queue, first), as_text(std::as_bytes(run)));
+        first += static_cast<std::int64_t>(run.size());
+        entries = entries.subspan(run.size());
+    }
+}
+
 std::string encode_queue_run(std::span<const queue_index_entry> entries) {
     return std::string{as_text(std::as_bytes(entries))};
 }

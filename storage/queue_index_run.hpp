@@ -21,6 +21,7 @@
 
 namespace holdfast::storage {
 
+class derived_batch;
 class derived_store;
 
 // Where one message of a queue is in the log, and what filtering by tag needs to know without reading it.
@@ -33,6 +34,9 @@ struct queue_index_entry {
 };
 
 inline constexpr std::size_t queue_index_entry_bytes = 16;
+
+// Longer runs are split: a read fetches and unpacks whole runs, a write pays per run.
+inline constexpr std::size_t queue_run_entries_max = 512;
 
 struct queue_index_run {
     queue_offset first;
@@ -55,6 +59,11 @@ struct parsed_run_key {
 };
 // Nothing when `key` is not the key of a run.
 [[nodiscard]] std::optional<parsed_run_key> parse_queue_run_key(std::string_view key);
+
+// Adds the entries of `queue` from offset `first` on to a checkpoint, as runs of at most
+// queue_run_entries_max.
+void put_queue_runs(derived_batch& batch, queue_key queue, queue_offset first,
+                    std::span<const queue_index_entry> entries);
 
 [[nodiscard]] std::string encode_queue_run(std::span<const queue_index_entry> entries);
 // corrupted: the value is no whole number of entries.

@@ -79,7 +79,7 @@ rocksdb::Options quiet_rocksdb(const rocksdb_budget& budget) {
     rocksdb::BlockBasedTableOptions tables;
     tables.block_cache = rocksdb::NewLRUCache(budget.cache_bytes, /*num_shard_bits=*/2);
     tables.cache_index_and_filter_blocks = true;
-    tables.block_size = std::size_t{16} << 10U;
+    tables.block_size = std::size_t{4} << 10U;
     tables.format_version = 5;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(tables));
     return options;

@@ -50,8 +50,10 @@ std::vector<std::uint64_t> positions(const key_index& index, std::uint64_t hash,
 std::uintmax_t bytes_in(const std::filesystem::path& directory) {
     std::uintmax_t bytes = 0;
     for (const auto& file : std::filesystem::directory_iterator(directory)) {
-        if (file.path().extension() == ".sst")
-            bytes += file.file_size();
+        std::error_code gone; // a merge may remove a table between its listing and this
+        const auto size = std::filesystem::file_size(file.path(), gone);
+        if (file.path().extension() == ".sst" && !gone)
+            bytes += size;
     }
     return bytes;
 }
