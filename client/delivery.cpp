@@ -2,6 +2,8 @@
 
 #include "client/compression.hpp"
 
+#include <new>
+
 namespace holdfast::client {
 
 delivery::delivery(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries)
@@ -9,8 +11,13 @@ delivery::delivery(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std
     const auto received = message();
     if (!received.compressed())
         return;
-    if (auto text = inflate_text(received.stored_body()))
-        inflated_ = std::make_unique<std::string>(std::move(*text));
+    try {
+        if (auto text = inflate_text(received.stored_body()))
+            inflated_ = std::make_unique<std::string>(std::move(*text));
+    } catch (const std::bad_alloc&) {
+        // As if it could not be inflated; the handle must come to be, or its message would hang.
+        inflated_ = nullptr;
+    }
 }
 
 } // namespace holdfast::client

@@ -46,8 +46,16 @@ result<std::vector<endpoint>> endpoint::parse_list(std::string_view text) {
 }
 
 std::string endpoint::text() const {
+    std::string text;
     const bool six = host.find(':') != std::string::npos;
-    return (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    if (six)
+        text += '[';
+    text += host;
+    if (six)
+        text += ']';
+    text += ':';
+    text += std::to_string(port);
+    return text;
 }
 
 } // namespace holdfast::client

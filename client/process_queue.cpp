@@ -75,6 +75,7 @@ std::shared_ptr<pulled_batch> process_queue::add(shared_bytes bytes, std::vector
         return nullptr;
     cached_messages_.fetch_add(records.size(), std::memory_order_relaxed);
     cached_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
+    sink_->cached_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
     auto batch = std::make_shared<pulled_batch>(shared_from_this(), first_sequence_ + entries_.size(),
                                                 std::move(bytes), std::move(records), next);
     entries_.push_back({batch, next});
@@ -104,8 +105,9 @@ void process_queue::completed(const pulled_batch& batch) {
         const std::lock_guard lock{mutex_};
         if (dropped())
             return;
-        cached_messages_.fetch_sub(batch.records_.size(), std::memory_order_relaxed);
-        cached_bytes_.fetch_sub(batch.bytes_.size(), std::memory_order_relaxed);
+        cached_messages_.fetch_sub(batch.records_.size());
+        cached_bytes_.fetch_sub(batch.bytes_.size());
+        sink_->cached_bytes.fetch_sub(batch.bytes_.size());
         done = std::move(entries_[batch.sequence_ - first_sequence_].batch);
         while (!entries_.empty() && entries_.front().batch == nullptr) {
             entries_.pop_front();
@@ -124,7 +126,8 @@ std::optional<queue_offset> process_queue::drop() {
     const queue_offset last = entries_.empty() ? pulled_to_ : entries_.front().batch->lowest_unacknowledged();
     dropped_.store(true, std::memory_order_release);
     cached_messages_.store(0, std::memory_order_relaxed);
-    cached_bytes_.store(0, std::memory_order_relaxed);
+    sink_->cached_bytes.fetch_sub(cached_bytes_.exchange(0, std::memory_order_relaxed),
+                                  std::memory_order_relaxed);
     released.swap(entries_);
     return last;
 }

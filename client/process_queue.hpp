@@ -39,6 +39,8 @@ class delivery_sink {
     virtual void batch_completed(process_queue& queue) = 0;
     // Only while the queue is closing: a batch has no handle out any more.
     virtual void hand_emptied() = 0;
+    // Of all queues that report here: the bytes of their batches that are not wholly acknowledged.
+    std::atomic<std::size_t> cached_bytes{0};
 };
 
 struct pulled_record {
@@ -104,12 +106,12 @@ class process_queue : public std::enable_shared_from_this<process_queue> {
     [[nodiscard]] queue_offset pulled_to() const;
     // What the group's offset may be set to.
     [[nodiscard]] queue_offset committable() const;
-    [[nodiscard]] std::size_t cached_messages() const {
-        return cached_messages_.load(std::memory_order_relaxed);
-    }
-    [[nodiscard]] std::size_t cached_bytes() const { return cached_bytes_.load(std::memory_order_relaxed); }
+    // Of the batches that are not wholly acknowledged.
+    [[nodiscard]] std::size_t cached_messages() const { return cached_messages_.load(); }
+    [[nodiscard]] std::size_t cached_bytes() const { return cached_bytes_.load(); }
 
-    // The queue is no longer ours. Returns the last committable offset, empty when it was dropped before.
+    // The queue is no longer ours (or begins anew with another process_queue). Returns the last committable
+    // offset, empty when it was dropped before.
     std::optional<queue_offset> drop();
     [[nodiscard]] bool dropped() const { return dropped_.load(std::memory_order_acquire); }
 

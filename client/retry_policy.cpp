@@ -18,8 +18,8 @@ std::string_view to_string(send_error_kind kind) {
         return "unreachable";
     case send_error_kind::no_route:
         return "no route";
-    case send_error_kind::invalid_message:
-        return "invalid message";
+    case send_error_kind::invalid:
+        return "invalid";
     case send_error_kind::too_many_in_flight:
         return "too many in flight";
     case send_error_kind::shut_down:

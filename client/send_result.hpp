@@ -37,7 +37,7 @@ enum class send_error_kind : std::uint8_t {
     connection_lost,          // the connection broke before the answer: it may be stored
     unreachable,              // nobody listens at the address, nothing was sent
     no_route,                 // the name server knows no writable queue for the topic
-    invalid_message,          // it can't be sent as it stands
+    invalid,                  // the message or the call is wrong as it stands; nothing was sent
     too_many_in_flight,       // back-pressure; only with when_full::fail
     shut_down,                // the producer is not running
 };

@@ -1,0 +1,298 @@
+#include "client/admin.hpp"
+
+#include "client/compression.hpp"
+#include "client/message_view.hpp"
+#include "client/runtime.hpp"
+#include "protocol/admin_bodies.hpp"
+#include "protocol/message_id.hpp"
+#include "protocol/names.hpp"
+
+#include <algorithm>
+#include <future>
+#include <limits>
+
+namespace holdfast::client {
+
+namespace {
+
+constexpr std::int32_t most_queues = 1024;
+
+stored_copy to_copy(const protocol::stored_message_view& record) {
+    const message_view view{record};
+    std::string body{view.stored_body()};
+    if (view.compressed())
+        if (auto inflated = inflate_text(body))
+            body = std::move(*inflated);
+    return {.topic = std::string{view.topic()},
+            .queue = view.queue(),
+            .offset = view.offset(),
+            .message_id = view.message_id(),
+            .offset_message_id = view.offset_message_id(),
+            .tag = std::string{view.tag()},
+            .keys = std::string{view.keys()},
+            .born_at = view.born_at(),
+            .stored_at = view.stored_at(),
+            .body = std::move(body)};
+}
+
+// KEYS holds words separated by spaces; the broker's index knows only their hashes.
+bool has_key(std::string_view keys, std::string_view key) {
+    while (!keys.empty()) {
+        const std::string_view word = keys.substr(0, keys.find(' '));
+        if (word == key)
+            return true;
+        keys.remove_prefix(std::min(keys.size(), word.size() + 1));
+    }
+    return false;
+}
+
+} // namespace
+
+class admin::engine {
+  public:
+    explicit engine(client_options options) : client(std::move(options)) {}
+
+    // Asks and waits; `read` makes the result of the outcome, on the io thread.
+    template <class T, class Request>
+    result<T> ask_broker(connection& whom, const Request& request,
+                         std::function<result<T>(const call_outcome&)> read) {
+        std::promise<result<T>> answered;
+        ask(whom, request, {}, client.options().request_timeout,
+            [&](const call_outcome& outcome) { answered.set_value(read(outcome)); });
+        return answered.get_future().get();
+    }
+
+    template <class T, class Request>
+    result<T> ask_name_server(const Request& request, std::function<result<T>(const call_outcome&)> read) {
+        std::promise<result<T>> answered;
+        client.ask_name_server(
+            [&](connection& server, call_handler done) {
+                ask(server, request, {}, client.options().request_timeout, std::move(done));
+            },
+            [&](const call_outcome& outcome) { answered.set_value(read(outcome)); });
+        return answered.get_future().get();
+    }
+
+    result<route_ptr> route(std::string_view topic) {
+        std::promise<result<route_ptr>> found;
+        client.fetch_route(std::string{topic}, [&](const result<route_ptr>& got) { found.set_value(got); });
+        auto route = found.get_future().get();
+        if (!route && route.failure().code == errc::not_found)
+            return error{errc::not_found, "topic " + std::string{topic} +
+                                              " does not exist; create it with `holdfast topic create " +
+                                              std::string{topic} + "`"};
+        return route;
+    }
+
+    result<queue_offset> offset(const placed_queue& place, bool of_last) {
+        const auto read = [](const call_outcome& outcome) -> result<queue_offset> {
+            const auto header = header_of<protocol::offset_response>(outcome);
+            if (!header)
+                return header.failure();
+            return header->offset;
+        };
+        if (of_last)
+            return ask_broker<queue_offset>(
+                *place.broker,
+                protocol::get_max_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
+        return ask_broker<queue_offset>(
+            *place.broker, protocol::get_min_offset_request{.topic = place.id.topic, .queue = place.id.queue},
+            read);
+    }
+
+    runtime client;
+};
+
+admin::admin(client_options options) : engine_(std::make_shared<engine>(std::move(options))) {}
+admin::~admin() {
+    engine_->client.stop();
+}
+
+result<void> admin::start() {
+    return engine_->client.start();
+}
+
+result<std::vector<std::string>> admin::topics() {
+    using names = std::vector<std::string>;
+    return engine_->ask_name_server<names>(
+        protocol::get_topic_list_request{}, [](const call_outcome& outcome) -> result<names> {
+            if (!outcome.ok())
+                return to_error(outcome);
+            auto list = protocol::decode_topic_list(outcome.reply->command().body());
+            if (!list)
+                return list.failure();
+            std::sort(list->topics.begin(), list->topics.end());
+            return std::move(list->topics);
+        });
+}
+
+result<std::vector<topic_part>> admin::route(std::string_view topic) {
+    auto route = engine_->route(topic);
+    if (!route)
+        return route.failure();
+    std::vector<topic_part> parts;
+    for (const protocol::queue_data& queues : (*route)->source.queues) {
+        topic_part part{.broker_name = queues.broker_name,
+                        .broker_address = {},
+                        .settings = {.read_queues = queues.read_queue_count,
+                                     .write_queues = queues.write_queue_count,
+                                     .permission = queues.permission}};
+        for (const protocol::broker_data& broker : (*route)->source.brokers)
+            if (broker.broker_name == queues.broker_name && !broker.addresses.empty())
+                part.broker_address = broker.addresses.begin()->second;
+        parts.push_back(std::move(part));
+    }
+    return parts;
+}
+
+result<void> admin::create_topic(std::string_view topic, const topic_settings& settings) {
+    if (auto good = protocol::check_topic_name(topic); !good)
+        return good;
+    if (settings.read_queues < 1 || settings.write_queues < 1 || settings.read_queues > most_queues ||
+        settings.write_queues > most_queues)
+        return error{errc::invalid_argument,
+                     "a topic has 1 to " + std::to_string(most_queues) + " queues on a broker"};
+    using info = protocol::cluster_info;
+    const auto cluster = engine_->ask_name_server<info>(
+        protocol::get_cluster_info_request{}, [](const call_outcome& outcome) -> result<info> {
+            if (!outcome.ok())
+                return to_error(outcome);
+            return protocol::decode_cluster_info(outcome.reply->command().body());
+        });
+    if (!cluster)
+        return cluster.failure();
+    std::size_t created = 0;
+    for (const auto& [name, broker] : cluster->brokers) {
+        const auto leader = broker.addresses.find(0);
+        if (leader == broker.addresses.end())
+            continue;
+        const auto to = engine_->client.broker(leader->second);
+        if (to == nullptr)
+            return error{errc::malformed,
+                         "the name server gives broker " + name + " the address '" + leader->second + "'"};
+        const protocol::update_topic_request request{.topic = topic,
+                                                     .default_topic = protocol::auto_create_topic,
+                                                     .read_queue_count = settings.read_queues,
+                                                     .write_queue_count = settings.write_queues,
+                                                     .permission = settings.permission};
+        const auto done =
+            engine_->ask_broker<int>(*to, request, [](const call_outcome& outcome) -> result<int> {
+                if (!outcome.ok())
+                    return to_error(outcome);
+                return 0;
+            });
+        if (!done)
+            return error{done.failure().code, "broker " + name + ": " + done.failure().message};
+        ++created;
+    }
+    if (created == 0)
+        return error{errc::unavailable, "the cluster has no broker that takes writes now"};
+    return {};
+}
+
+result<std::vector<queue_status>> admin::status(std::string_view topic) {
+    const auto route = engine_->route(topic);
+    if (!route)
+        return route.failure();
+    std::vector<queue_status> all;
+    for (const placed_queue& each : (*route)->readable) {
+        const auto first = engine_->offset(each, false);
+        if (!first)
+            return first.failure();
+        const auto last = engine_->offset(each, true);
+        if (!last)
+            return last.failure();
+        all.push_back({.queue = each.id, .first = std::max(*first, queue_offset{0}), .last = *last});
+    }
+    return all;
+}
+
+result<queue_offset> admin::offset_at(const message_queue& queue, timestamp_ms when) {
+    const auto route = engine_->route(queue.topic);
+    if (!route)
+        return route.failure();
+    for (const placed_queue& each : (*route)->readable) {
+        if (each.id != queue)
+            continue;
+        const protocol::search_offset_request request{
+            .topic = queue.topic, .queue = queue.queue, .timestamp = when, .boundary = {}};
+        return engine_->ask_broker<queue_offset>(
+            *each.broker, request, [](const call_outcome& outcome) -> result<queue_offset> {
+                const auto header = header_of<protocol::offset_response>(outcome);
+                if (!header)
+                    return header.failure();
+                return header->offset;
+            });
+    }
+    return error{errc::not_found, "topic " + queue.topic + " has no queue " +
+                                      std::to_string(queue.queue.value()) + " on " + queue.broker_name};
+}
+
+result<stored_copy> admin::message_by_id(std::string_view offset_message_id) {
+    const auto id = protocol::parse_message_id(offset_message_id);
+    if (!id)
+        return id.failure();
+    const std::string address = protocol::to_string(id->host.to_ipv4());
+    const auto broker = engine_->client.broker(address);
+    if (broker == nullptr)
+        return error{errc::invalid_argument,
+                     "the id names no broker ('" + address + "'); is it a broker's id (offset message id)?"};
+    const protocol::view_message_request request{.offset = id->position, .topic = {}};
+    return engine_->ask_broker<stored_copy>(
+        *broker, request, [](const call_outcome& outcome) -> result<stored_copy> {
+            if (!outcome.ok())
+                return to_error(outcome);
+            const auto record = protocol::decode_stored_message(outcome.reply->command().body());
+            if (!record)
+                return record.failure();
+            return to_copy(*record);
+        });
+}
+
+result<std::vector<stored_copy>> admin::messages_by_key(std::string_view topic, std::string_view key,
+                                                        std::int32_t limit) {
+    using copies = std::vector<stored_copy>;
+    const auto route = engine_->route(topic);
+    if (!route)
+        return route.failure();
+    const protocol::query_message_request request{.topic = topic,
+                                                  .key = key,
+                                                  .max_messages = limit,
+                                                  .begin = timestamp_ms{0},
+                                                  .end =
+                                                      timestamp_ms{std::numeric_limits<std::int64_t>::max()}};
+    copies all;
+    std::vector<std::shared_ptr<connection>> asked;
+    for (const placed_queue& each : (*route)->readable) {
+        if (std::find(asked.begin(), asked.end(), each.broker) != asked.end())
+            continue;
+        asked.push_back(each.broker);
+        auto found = engine_->ask_broker<copies>(
+            *each.broker, request, [&](const call_outcome& outcome) -> result<copies> {
+                copies got;
+                if (outcome.code() == static_cast<int>(protocol::response_code::query_not_found))
+                    return got;
+                if (!outcome.ok())
+                    return to_error(outcome);
+                protocol::stored_message_reader reader{outcome.reply->command().body()};
+                while (auto record = reader.next()) {
+                    if (!*record)
+                        return record->failure();
+                    if (has_key(message_view{**record}.keys(), key))
+                        got.push_back(to_copy(**record));
+                }
+                return got;
+            });
+        if (!found)
+            return found.failure();
+        std::move(found->begin(), found->end(), std::back_inserter(all));
+    }
+    std::sort(all.begin(), all.end(), [](const stored_copy& left, const stored_copy& right) {
+        return left.stored_at > right.stored_at;
+    });
+    if (all.size() > static_cast<std::size_t>(std::max(limit, 0)))
+        all.resize(static_cast<std::size_t>(std::max(limit, 0)));
+    return all;
+}
+
+} // namespace holdfast::client

@@ -1,0 +1,90 @@
+// The inside of push_consumer: membership, who has which queue, and the offsets.
+//
+// Everything but the listener's threads and the answers to the application happens on the runtime's io
+// thread.
+#pragma once
+
+#include "client/offset_file.hpp"
+#include "client/push_consumer.hpp"
+#include "client/queue_puller.hpp"
+#include "client/runtime.hpp"
+#include "client/work_pool.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace holdfast::client {
+
+class push_consumer::engine : public std::enable_shared_from_this<push_consumer::engine> {
+  public:
+    explicit engine(push_consumer_options options);
+
+    result<void> subscribe(std::string_view topic, std::string_view expression);
+    result<void> start(work_pool::listener listener);
+    void shutdown(std::chrono::milliseconds grace);
+    [[nodiscard]] std::vector<message_queue> assignment() const;
+    result<void> commit();
+    [[nodiscard]] const std::string& client_id() const { return runtime_.client_id(); }
+
+  private:
+    class sink;
+    using commit_done = std::function<void(result<void>)>;
+    enum class state { made, running, stopped };
+
+    [[nodiscard]] result<void> check_options() const;
+    void begin();
+    void add_topic(const std::string& topic);
+    [[nodiscard]] std::string heartbeat_body() const;
+    bool broker_asks(const answer& request);
+    void reset_offsets(const answer& request);
+
+    void rebalance_all();
+    void rebalance(const std::string& topic);
+    void rebalance_soon();
+    void ask_members(const std::string& topic, const route_ptr& route);
+    void members_known(const std::string& topic, const route_ptr& route, const call_outcome& outcome);
+    void assign(const std::string& topic, const std::vector<placed_queue>& wanted);
+    void publish_assignment();
+
+    void store_offset(const placed_queue& place, queue_offset offset);
+    void commit_all(commit_done done);
+    void commit_remotely(commit_done done);
+    result<void> commit_locally();
+    void resume_all();
+    void trouble(error what) const;
+    // Runs `function` on the io thread and waits for it.
+    void run_on_io(const std::function<void()>& function);
+
+    const push_consumer_options options_;
+    runtime runtime_;
+    std::shared_ptr<sink> sink_;
+    std::optional<work_pool> pool_;
+    std::optional<puller_context> context_;
+    std::atomic<bool> anyone_paused_{false};
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    state state_ = state::made;
+    std::map<std::string, std::shared_ptr<const subscription>> subscriptions_; // by topic
+    std::vector<message_queue> assignment_;
+
+    // The io thread's own.
+    bool stopping_ = false;
+    bool registered_ = false; // the first heartbeats are answered
+    bool rebalance_is_due_ = false;
+    std::set<std::string> rebalancing_;
+    std::map<message_queue, std::shared_ptr<queue_puller>> pullers_;
+    std::map<message_queue, queue_offset> committed_;
+    std::optional<offset_file> file_;
+    offset_file::offsets local_offsets_; // broadcasting: of all queues ever held
+};
+
+} // namespace holdfast::client

@@ -1,0 +1,91 @@
+// push_consumer::engine: offsets on their way to the broker, or into the file (protocol reference 6.4).
+#include "client/consumer_engine.hpp"
+
+#include <future>
+
+namespace holdfast::client {
+
+// At once, because the queue leaves us or begins elsewhere. Should it fail, messages come again: no loss.
+void push_consumer::engine::store_offset(const placed_queue& place, queue_offset offset) {
+    if (options_.model == message_model::broadcasting) {
+        local_offsets_[place.id] = offset;
+        if (auto saved = file_->save(local_offsets_); !saved)
+            trouble(saved.failure());
+        return;
+    }
+    committed_[place.id] = offset;
+    const protocol::update_consumer_offset_request request{.consumer_group = options_.group,
+                                                           .topic = place.id.topic,
+                                                           .queue = place.id.queue,
+                                                           .commit_offset = offset};
+    ask(*place.broker, request, {}, options_.client.request_timeout,
+        [this, id = place.id](const call_outcome& outcome) {
+            if (outcome.ok())
+                return;
+            committed_.erase(id);
+            trouble(to_error(outcome));
+        });
+}
+
+void push_consumer::engine::commit_all(commit_done done) {
+    if (options_.model == message_model::broadcasting)
+        return done(commit_locally());
+    commit_remotely(std::move(done));
+}
+
+result<void> push_consumer::engine::commit_locally() {
+    bool changed = false;
+    for (const auto& [id, puller] : pullers_) {
+        if (puller->queue() == nullptr)
+            continue;
+        const queue_offset offset = puller->queue()->committable();
+        const auto [kept, fresh] = local_offsets_.try_emplace(id, offset);
+        changed = changed || fresh || kept->second != offset;
+        kept->second = offset;
+    }
+    return changed ? file_->save(local_offsets_) : result<void>{};
+}
+
+void push_consumer::engine::commit_remotely(commit_done done) {
+    struct progress {
+        explicit progress(commit_done to) : done(std::move(to)) {}
+        ~progress() { done(outcome); }
+        commit_done done;
+        result<void> outcome;
+    };
+    // The last answer to let go of it reports.
+    const auto all = std::make_shared<progress>(std::move(done));
+    for (const auto& [id, puller] : pullers_) {
+        if (puller->queue() == nullptr)
+            continue;
+        const queue_offset offset = puller->queue()->committable();
+        if (const auto known = committed_.find(id); known != committed_.end() && known->second == offset)
+            continue;
+        const protocol::update_consumer_offset_request request{
+            .consumer_group = options_.group, .topic = id.topic, .queue = id.queue, .commit_offset = offset};
+        ask(*puller->place().broker, request, {}, options_.client.request_timeout,
+            [this, all, queue = id, offset](const call_outcome& outcome) {
+                if (outcome.ok()) {
+                    committed_[queue] = offset;
+                    return;
+                }
+                const error why = to_error(outcome);
+                all->outcome =
+                    error{why.code, "can't store the offset of queue " + std::to_string(queue.queue.value()) +
+                                        " of " + queue.topic + ": " + why.message};
+            });
+    }
+}
+
+result<void> push_consumer::engine::commit() {
+    {
+        const std::lock_guard lock{mutex_};
+        if (state_ != state::running)
+            return error{errc::unavailable, "the consumer is not running"};
+    }
+    std::promise<result<void>> answered;
+    runtime_.post([&] { commit_all([&](result<void> outcome) { answered.set_value(std::move(outcome)); }); });
+    return answered.get_future().get();
+}
+
+} // namespace holdfast::client

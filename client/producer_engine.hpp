@@ -1,0 +1,59 @@
+// The inside of producer: its runtime, its bounds, and what happens to a try that ended.
+#pragma once
+
+#include "client/in_flight_limit.hpp"
+#include "client/pending_send.hpp"
+#include "client/producer.hpp"
+#include "client/runtime.hpp"
+#include "protocol/message_id.hpp"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace holdfast::client {
+
+class producer::engine : public send_owner, public std::enable_shared_from_this<producer::engine> {
+  public:
+    explicit engine(producer_options options);
+
+    result<void> start();
+    void shutdown();
+
+    void send(message outgoing, const queue_selector* select, send_callback done);
+    void send_batch(std::span<const message> messages, send_callback done);
+    result<void> send_oneway(message outgoing);
+    result<std::vector<message_queue>> queues(std::string_view topic);
+
+    [[nodiscard]] bool on_io_thread() const { return runtime_.on_io_thread(); }
+    [[nodiscard]] std::size_t in_flight() const { return limit_.messages(); }
+    [[nodiscard]] const std::string& client_id() const { return runtime_.client_id(); }
+
+    void try_answered(std::shared_ptr<pending_send> send, const answer& reply) override;
+    void try_failed(std::shared_ptr<pending_send> send, const call_failure& why) override;
+
+  private:
+    using send_ptr = std::shared_ptr<pending_send>;
+
+    [[nodiscard]] std::optional<send_error> admit(std::size_t bytes);
+    void start_on(const send_ptr& send, route_ptr route, message&& outgoing, const queue_selector* select);
+    void with_route(const std::string& topic, runtime::route_handler handler);
+    // Not on the io thread, unless the route is known.
+    result<route_ptr> wait_for_route(const std::string& topic);
+    void choose_other_queue(pending_send& send);
+    void try_now(const send_ptr& send);
+    void try_again_or_fail(const send_ptr& send, send_error why);
+    void finish(pending_send& send, const send_result& result);
+    void write(byte_buffer& out, const protocol::call& how, const pending_send& send,
+               const placed_queue& to) const;
+
+    const producer_options options_;
+    runtime runtime_;
+    in_flight_limit limit_;
+    protocol::unique_key_generator ids_;
+    std::atomic<bool> running_{false};
+};
+
+} // namespace holdfast::client

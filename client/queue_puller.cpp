@@ -1,0 +1,295 @@
+#include "client/queue_puller.hpp"
+
+#include "protocol/names.hpp"
+
+#include <algorithm>
+
+namespace holdfast::client {
+
+namespace {
+
+using protocol::response_code;
+
+// Brokers look at held pulls every 5 s or so: an answer may be that much later than asked for.
+constexpr std::chrono::milliseconds poll_grace{15'000};
+constexpr std::chrono::milliseconds flow_control_delay{20};
+// "Nothing" sooner than this was not a long poll; several in a row are slowed down.
+constexpr std::chrono::milliseconds quick_answer{5};
+constexpr std::chrono::milliseconds most_nothing_delay{1'000};
+
+} // namespace
+
+queue_puller::queue_puller(const puller_context& context, placed_queue place,
+                           std::shared_ptr<const subscription> wanted)
+    : context_(context), place_(std::move(place)), wanted_(std::move(wanted)) {}
+
+void queue_puller::locate() {
+    if (stopped_)
+        return;
+    if (context_.options.model == message_model::broadcasting) {
+        const auto kept = context_.local_offset(place_.id);
+        return kept ? begin(*kept) : locate_by_rule();
+    }
+    const protocol::query_consumer_offset_request request{.consumer_group = context_.options.group,
+                                                          .topic = place_.id.topic,
+                                                          .queue = place_.id.queue,
+                                                          .set_zero_if_not_found = {}};
+    ask(*place_.broker, request, {}, context_.client.options().request_timeout,
+        [self = shared_from_this(), round = round_](const call_outcome& outcome) {
+            if (self->stopped_ || round != self->round_)
+                return;
+            // Only this code says that nothing is stored; anything else says nothing (T1).
+            if (outcome.code() == static_cast<int>(response_code::query_not_found))
+                return self->locate_by_rule();
+            const auto stored = header_of<protocol::offset_response>(outcome);
+            if (!stored || stored->offset.value() < 0)
+                return self->locate_later(stored ? error{errc::malformed, "a negative offset is stored"}
+                                                 : stored.failure());
+            self->begin(stored->offset);
+        });
+}
+
+void queue_puller::locate_by_rule() {
+    const consume_from from = context_.options.from;
+    // What came back for a retry is always wanted.
+    if (from == consume_from::first || protocol::is_retry_topic(place_.id.topic))
+        return begin(queue_offset{0});
+    const auto started = [self = shared_from_this(), round = round_](const call_outcome& outcome) {
+        if (self->stopped_ || round != self->round_)
+            return;
+        const auto offset = header_of<protocol::offset_response>(outcome);
+        if (!offset)
+            return self->locate_later(offset.failure());
+        self->begin(std::max(offset->offset, queue_offset{0}));
+    };
+    const auto timeout = context_.client.options().request_timeout;
+    if (from == consume_from::last) {
+        const protocol::get_max_offset_request request{.topic = place_.id.topic, .queue = place_.id.queue};
+        ask(*place_.broker, request, {}, timeout, started);
+    } else {
+        const protocol::search_offset_request request{.topic = place_.id.topic,
+                                                      .queue = place_.id.queue,
+                                                      .timestamp = context_.options.from_time,
+                                                      .boundary = {}};
+        ask(*place_.broker, request, {}, timeout, started);
+    }
+}
+
+void queue_puller::locate_later(const error& why) {
+    context_.trouble({why.code, "can't find where to begin in queue " +
+                                    std::to_string(place_.id.queue.value()) + " of " + place_.id.topic +
+                                    ", asking again: " + why.message});
+    context_.client.suspect_route(place_.id.topic);
+    context_.client.after(context_.options.pull_error_delay, [self = shared_from_this(), round = round_] {
+        if (round == self->round_)
+            self->locate();
+    });
+}
+
+void queue_puller::begin(queue_offset first) {
+    queue_ = std::make_shared<process_queue>(place_.id, first, context_.sink);
+    next_ = first;
+    ++round_;
+    pulling_ = false;
+    paused_ = false;
+    moved_once_ = false;
+    pull();
+}
+
+std::optional<queue_offset> queue_puller::drop() {
+    stopped_ = true;
+    ++round_;
+    return queue_ != nullptr ? queue_->drop() : std::nullopt;
+}
+
+void queue_puller::reset_to(queue_offset offset) {
+    if (queue_ != nullptr)
+        queue_->drop();
+    context_.store_offset(place_, offset);
+    begin(offset);
+}
+
+bool queue_puller::room_above(std::size_t divisor) const {
+    const push_consumer_options& options = context_.options;
+    return queue_->cached_messages() <= options.max_cached_messages_per_queue / divisor &&
+           queue_->cached_bytes() <= options.max_cached_bytes_per_queue / divisor &&
+           context_.sink->cached_bytes.load() <= options.max_cached_bytes / divisor &&
+           next_ - queue_->committable() <= options.max_unacknowledged_span;
+}
+
+void queue_puller::resume() {
+    if (!paused_)
+        return;
+    context_.anyone_paused.store(true);
+    if (!room_above(2))
+        return;
+    paused_ = false;
+    pull();
+}
+
+void queue_puller::pull() {
+    if (stopped_ || pulling_)
+        return;
+    if (!room_above(1)) {
+        // Announced before the second look: room made between the two would tell nobody otherwise.
+        context_.anyone_paused.store(true);
+        paused_ = !room_above(1);
+        if (paused_)
+            return;
+    }
+    pulling_ = true;
+    const push_consumer_options& options = context_.options;
+    const protocol::pull_message_request request{
+        .consumer_group = options.group,
+        .topic = place_.id.topic,
+        .queue = place_.id.queue,
+        .offset = next_,
+        .max_messages = options.pull_batch_messages,
+        .sys_flag = protocol::pull_flag::suspend | protocol::pull_flag::subscription,
+        .commit_offset = queue_offset{0},
+        .suspend_timeout_ms = options.poll_timeout.count(),
+        .subscription = wanted_->expression,
+        .subscription_version = wanted_->version,
+        .expression_type = "TAG",
+        .broker_name = place_.id.broker_name,
+    };
+    const auto asked = std::chrono::steady_clock::now();
+    ask(*place_.broker, request, {}, options.poll_timeout + poll_grace,
+        [self = shared_from_this(), round = round_, asked](const call_outcome& outcome) {
+            self->pulled(outcome, round, asked);
+        });
+}
+
+void queue_puller::pull_after(std::chrono::milliseconds delay) {
+    pulling_ = true;
+    context_.client.after(delay, [self = shared_from_this(), round = round_] {
+        if (round != self->round_)
+            return;
+        self->pulling_ = false;
+        self->pull();
+    });
+}
+
+void queue_puller::pulled(const call_outcome& outcome, std::uint64_t round,
+                          std::chrono::steady_clock::time_point asked) {
+    if (stopped_ || round != round_)
+        return;
+    pulling_ = false;
+    const auto code = outcome.reply != nullptr ? outcome.reply->command().response() : response_code{-1};
+    const bool reached_queue = code == response_code::success || code == response_code::pull_not_found ||
+                               code == response_code::pull_retry_immediately ||
+                               code == response_code::pull_offset_moved;
+    if (!reached_queue)
+        return refused(outcome);
+    const auto header = protocol::decode_header<protocol::pull_message_response>(outcome.reply->command());
+    if (!header) {
+        context_.trouble({errc::malformed, "the answer to a pull of " + place_.id.topic +
+                                               " can't be read: " + header.failure().message});
+        return pull_after(context_.options.pull_error_delay);
+    }
+    if (code == response_code::pull_offset_moved)
+        return offset_moved(header->next_begin_offset);
+    moved_once_ = false;
+    if (code == response_code::success)
+        return found(*outcome.reply, *header);
+    found_nothing(static_cast<int>(code), *header, asked);
+}
+
+void queue_puller::found(const answer& reply, const protocol::pull_message_response& header) {
+    quick_nothings_ = 0;
+    const queue_offset first = next_;
+    const queue_offset next = header.next_begin_offset;
+    if (next <= first) {
+        context_.trouble({errc::malformed, "the broker gave messages of " + place_.id.topic +
+                                               " without saying where they end; pulling again"});
+        return pull_after(context_.options.pull_error_delay);
+    }
+    next_ = next;
+    const shared_bytes body = reply.share_body();
+    // The next pull goes out before this answer is taken apart: the broker works on it meanwhile.
+    pull();
+    context_.client.post([self = shared_from_this(), round = round_, body, first, next] {
+        if (round == self->round_)
+            self->take_records(body, first, next);
+    });
+}
+
+void queue_puller::take_records(const shared_bytes& body, queue_offset first, queue_offset next) {
+    std::vector<pulled_record> records;
+    records.reserve(static_cast<std::size_t>(context_.options.pull_batch_messages));
+    protocol::stored_message_reader reader{body.view()};
+    std::size_t position = 0;
+    queue_offset expected = first;
+    while (auto record = reader.next()) {
+        if (!*record) {
+            // What was read so far is good; the rest is asked for again, in a queue that begins there.
+            context_.trouble(
+                {errc::corrupted, "a pull of " + place_.id.topic +
+                                      " brought records that can't be read: " + record->failure().message});
+            ++round_;
+            pulling_ = false;
+            next = next_ = expected;
+            pull_after(context_.options.pull_error_delay);
+            break;
+        }
+        const protocol::stored_message_view& message = **record;
+        const std::size_t at = std::exchange(position, position + message.size);
+        if (message.offset < expected || message.offset >= next)
+            continue;
+        expected = message.offset + 1;
+        if (!wanted_->filter.selects_all() &&
+            !wanted_->filter.matches_tag(message.property(protocol::property::tags).value_or("")))
+            continue;
+        records.push_back({static_cast<std::uint32_t>(at), message.size, message.offset});
+    }
+    if (auto batch = queue_->add(body, std::move(records), next))
+        context_.pool.add(std::move(batch));
+}
+
+void queue_puller::found_nothing(int code, const protocol::pull_message_response& header,
+                                 std::chrono::steady_clock::time_point asked) {
+    const bool moved_on = header.next_begin_offset > next_;
+    if (moved_on) {
+        next_ = header.next_begin_offset;
+        queue_->skip_to(next_);
+    }
+    const bool held = code == static_cast<int>(response_code::pull_not_found) &&
+                      std::chrono::steady_clock::now() - asked >= quick_answer;
+    quick_nothings_ = held || moved_on ? 0 : quick_nothings_ + 1;
+    if (quick_nothings_ <= 1)
+        return pull();
+    const std::chrono::milliseconds delay{10U << std::min(quick_nothings_ - 2, 7U)};
+    pull_after(std::min(delay, most_nothing_delay));
+}
+
+void queue_puller::offset_moved(queue_offset to) {
+    if (!std::exchange(moved_once_, true))
+        return pull_after(context_.options.pull_error_delay);
+    moved_once_ = false;
+    context_.trouble({errc::not_found, "offset " + std::to_string(next_.value()) + " of queue " +
+                                           std::to_string(place_.id.queue.value()) + " of " +
+                                           place_.id.topic + " does not exist; the broker says to go on at " +
+                                           std::to_string(to.value())});
+    if (to < next_)
+        return reset_to(to);
+    next_ = to;
+    queue_->skip_to(to);
+    pull();
+}
+
+void queue_puller::refused(const call_outcome& outcome) {
+    const int code = outcome.code();
+    if (code == static_cast<int>(response_code::flow_control))
+        return pull_after(flow_control_delay);
+    if (code == static_cast<int>(response_code::subscription_not_exist) ||
+        code == static_cast<int>(response_code::subscription_not_latest))
+        context_.client.send_heartbeats();
+    else
+        context_.client.suspect_route(place_.id.topic);
+    const error why = to_error(outcome);
+    context_.trouble({why.code, "can't pull queue " + std::to_string(place_.id.queue.value()) + " of " +
+                                    place_.id.topic + ", trying again: " + why.message});
+    pull_after(context_.options.pull_error_delay);
+}
+
+} // namespace holdfast::client

@@ -1,0 +1,104 @@
+// Pulls one assigned queue: finds out where to begin, keeps one long poll on its way, hands what comes to the
+// listener's threads (protocol reference 3.3, 3.4, 6.8).
+//
+// Where to begin: the group's stored offset (14); only when the broker says that there is none (code 22),
+// what consume_from says. Any other failure is asked again, never taken for "none" (trap T1). A corrected
+// offset (code 21, trap T2) is believed when the broker says it twice: forward, the missing messages are
+// skipped; backward, the queue begins anew there.
+//
+// Lives on the io thread.
+#pragma once
+
+#include "client/process_queue.hpp"
+#include "client/push_consumer.hpp"
+#include "client/runtime.hpp"
+#include "client/work_pool.hpp"
+#include "protocol/tags.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace holdfast::client {
+
+// A topic this consumer wants, as told to the broker.
+struct subscription {
+    std::string topic;
+    std::string expression;
+    protocol::tag_filter filter;
+    std::int64_t version = 0; // ms; the newer one wins (trap T17)
+};
+
+// What all pullers of a consumer share; outlives them.
+struct puller_context {
+    const push_consumer_options& options;
+    runtime& client;
+    work_pool& pool;
+    std::shared_ptr<delivery_sink> sink;
+    std::function<void(error)> trouble;
+    // Set when a puller waits for room: whoever makes room then calls resume() for all.
+    std::atomic<bool>& anyone_paused;
+    // The queue's offset in the local store, for broadcasting; empty = none.
+    std::function<std::optional<queue_offset>(const message_queue&)> local_offset;
+    // Stores an offset now, because the broker corrected it or the queue is lost.
+    std::function<void(const placed_queue&, queue_offset)> store_offset;
+};
+
+class queue_puller : public std::enable_shared_from_this<queue_puller> {
+  public:
+    queue_puller(const puller_context& context, placed_queue place,
+                 std::shared_ptr<const subscription> wanted);
+
+    [[nodiscard]] const placed_queue& place() const { return place_; }
+    void start() { locate(); }
+    // The broker moved.
+    void move_to(const std::shared_ptr<connection>& broker) { place_.broker = broker; }
+    void use(std::shared_ptr<const subscription> wanted) { wanted_ = std::move(wanted); }
+
+    // No more pulls; what is pulled stays in work.
+    void stop_pulling() { stopped_ = true; }
+    // The queue is lost: returns the offset to store, empty when it never began.
+    std::optional<queue_offset> drop();
+    // Begins anew at `offset` and stores it.
+    void reset_to(queue_offset offset);
+    // Goes on pulling after a pause for lack of room.
+    void resume();
+
+    // Null until the start is known.
+    [[nodiscard]] const std::shared_ptr<process_queue>& queue() const { return queue_; }
+
+  private:
+    void locate();
+    void locate_by_rule();
+    void locate_later(const error& why);
+    void begin(queue_offset first);
+    [[nodiscard]] bool room_above(std::size_t divisor) const;
+    void pull();
+    void pull_after(std::chrono::milliseconds delay);
+    void pulled(const call_outcome& outcome, std::uint64_t round,
+                std::chrono::steady_clock::time_point asked);
+    void found(const answer& reply, const protocol::pull_message_response& header);
+    void found_nothing(int code, const protocol::pull_message_response& header,
+                       std::chrono::steady_clock::time_point asked);
+    void offset_moved(queue_offset to);
+    void refused(const call_outcome& outcome);
+    void take_records(const shared_bytes& body, queue_offset first, queue_offset next);
+
+    const puller_context& context_;
+    placed_queue place_;
+    std::shared_ptr<const subscription> wanted_;
+    std::shared_ptr<process_queue> queue_;
+    queue_offset next_;       // where the next pull begins
+    std::uint64_t round_ = 0; // an answer of an older round is not looked at
+    bool stopped_ = false;
+    bool pulling_ = false; // a pull is on its way, or a timer that will send one
+    bool paused_ = false;
+    bool moved_once_ = false;
+    std::uint32_t quick_nothings_ = 0;
+};
+
+} // namespace holdfast::client
