@@ -80,7 +80,7 @@ class segment {
 
 struct segment_options {
     std::uint64_t segment_size = default_segment_size; // of new ones; a multiple of block_size
-    write_mode writes = write_mode::buffered;
+    write_mode writes = write_mode::direct;            // docs/files.md has the figures
 };
 
 class segment_set {

@@ -182,7 +182,7 @@ class crash_story {
 };
 
 TEST(durability, what_was_flushed_survives_every_crash) {
-    for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
         const auto problem = crash_story{seed, false}.run();
         ASSERT_EQ(problem, "") << "seed " << seed;
     }

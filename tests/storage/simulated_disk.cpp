@@ -29,6 +29,7 @@ struct simulated_disk::node {
     content_bytes seen;    // by reads
     content_bytes durable; // on the platters
     std::vector<pending_write> pending;
+    std::uint64_t failed_syncs = 0; // reported once to every open file, as Linux does
 };
 
 struct simulated_disk::name_change {
@@ -45,7 +46,8 @@ class simulated_disk::open_file final : public file {
           target_(std::move(target)),
           direct_(direct),
           writable_(writable),
-          power_cycle_(disk.power_cycle_) {}
+          power_cycle_(disk.power_cycle_),
+          seen_failures_(target_->failed_syncs) {}
 
     result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const override {
         const std::lock_guard guard{disk_.mutex_};
@@ -72,7 +74,11 @@ class simulated_disk::open_file final : public file {
         const std::lock_guard guard{disk_.mutex_};
         if (auto alive = check_power(); !alive)
             return alive;
-        return disk_.sync(*target_);
+        auto synced = disk_.sync(*target_);
+        if (synced && seen_failures_ != target_->failed_syncs)
+            synced = error{errc::io_failed, name_.string() + ": an earlier write-back failed"};
+        seen_failures_ = target_->failed_syncs;
+        return synced;
     }
     result<std::uint64_t> size() const override {
         const std::lock_guard guard{disk_.mutex_};
@@ -119,6 +125,7 @@ class simulated_disk::open_file final : public file {
     const bool direct_;
     const bool writable_;
     const std::uint64_t power_cycle_;
+    std::uint64_t seen_failures_;
 };
 
 class simulated_disk::held_lock final : public directory_lock {
@@ -198,6 +205,7 @@ result<void> simulated_disk::sync(node& target) {
         return error{errc::io_failed, target.name + ": power lost while syncing"};
     if (sync_fails_now()) {
         target.pending.clear();
+        ++target.failed_syncs;
         return error{errc::io_failed, target.name + ": simulated failure of a sync"};
     }
     for (const auto& one : target.pending)
