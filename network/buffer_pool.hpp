@@ -1,7 +1,7 @@
 // Read buffers, used again when the last frame read into them is forgotten, wherever and on whatever thread
 // that happens; even after the io threads have ended.
 //
-// Sizes come in three classes (64 KiB, 256 KiB, 1 MiB); larger ones are made to measure and not kept. What
+// Sizes are powers of two from 64 KiB to 1 MiB; larger ones are made to measure and not kept. What
 // lies unused is bounded. Buffers are never cleared: they hold what was read, and only that is looked at.
 #pragma once
 
@@ -42,7 +42,8 @@ class buffer_pool : public std::enable_shared_from_this<buffer_pool> {
     [[nodiscard]] std::size_t unused_bytes() const;
 
   private:
-    static constexpr std::array<std::size_t, 3> classes{64U << 10U, 256U << 10U, 1U << 20U};
+    static constexpr std::array<std::size_t, 5> classes{64U << 10U, 128U << 10U, 256U << 10U, 512U << 10U,
+                                                        1U << 20U};
 
     void put_back(std::unique_ptr<read_buffer> buffer);
 
