@@ -16,8 +16,8 @@ namespace holdfast::protocol {
 
 // 206 and its kin: `{"topicList":[...]}`, `brokerAddr` when not empty.
 struct topic_list {
-    std::vector<std::string> topics;
-    std::string broker_address;
+    std::vector<std::string> topics{};
+    std::string broker_address{};
     friend bool operator==(const topic_list&, const topic_list&) = default;
 };
 [[nodiscard]] std::string encode_topic_list(const topic_list& list);
@@ -34,7 +34,7 @@ struct data_version {
 };
 
 struct topic_config {
-    std::string name;
+    std::string name{};
     std::int32_t read_queue_count = 16;
     std::int32_t write_queue_count = 16;
     std::int32_t permission = permission::read_write;
@@ -46,15 +46,15 @@ struct topic_config {
 
 // 21.
 struct topic_config_table {
-    data_version version;
-    std::map<std::string, topic_config> topics;
+    data_version version{};
+    std::map<std::string, topic_config> topics{};
     friend bool operator==(const topic_config_table&, const topic_config_table&) = default;
 };
 [[nodiscard]] std::string encode_topic_configs(const topic_config_table& table);
 [[nodiscard]] result<topic_config_table> decode_topic_configs(byte_view body);
 
 struct group_config {
-    std::string name;
+    std::string name{};
     bool consume_enable = true;
     bool consume_from_min_enable = true;
     bool consume_broadcast_enable = true;
@@ -70,8 +70,8 @@ struct group_config {
 [[nodiscard]] std::string encode_group_config(const group_config& config);
 [[nodiscard]] result<group_config> decode_group_config(byte_view body);
 struct group_config_table {
-    data_version version;
-    std::map<std::string, group_config> groups;
+    data_version version{};
+    std::map<std::string, group_config> groups{};
     friend bool operator==(const group_config_table&, const group_config_table&) = default;
 };
 [[nodiscard]] std::string encode_group_configs(const group_config_table& table);
@@ -79,18 +79,18 @@ struct group_config_table {
 
 // 203 and 204.
 struct client_connection {
-    std::string client_id;
-    std::string address; // "ip:port"
+    std::string client_id{};
+    std::string address{}; // "ip:port"
     protocol::language language = protocol::language::java;
     std::int32_t version = 0;
     friend bool operator==(const client_connection&, const client_connection&) = default;
 };
 struct consumer_connections {
-    std::vector<client_connection> connections;
+    std::vector<client_connection> connections{};
     consume_type type = consume_type::passively;
     message_model model = message_model::clustering;
     consume_from from = consume_from::last_offset;
-    std::map<std::string, subscription_data> subscriptions; // by topic
+    std::map<std::string, subscription_data> subscriptions{}; // by topic
     friend bool operator==(const consumer_connections&, const consumer_connections&) = default;
 };
 [[nodiscard]] std::string encode_consumer_connections(const consumer_connections& connections);

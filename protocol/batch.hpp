@@ -13,8 +13,8 @@ namespace holdfast::protocol {
 
 struct batch_message {
     std::int32_t flag = 0;
-    byte_view body;
-    std::string_view properties;
+    byte_view body{};
+    std::string_view properties{};
 };
 
 inline constexpr std::size_t batch_message_fixed_bytes = 22;

@@ -23,7 +23,7 @@ struct command_head {
     std::int32_t flag = 0;
     protocol::language language = protocol::language::cpp;
     std::int32_t version = version::announced;
-    std::string_view remark; // empty = none
+    std::string_view remark{}; // empty = none
 };
 
 class command_writer {

@@ -19,8 +19,8 @@ enum class serialize_type : std::uint8_t { json = 0, binary = 1 };
 // One frame; the views point into the buffer it was found in.
 struct frame_view {
     serialize_type serialize = serialize_type::json;
-    byte_view header;
-    byte_view body;
+    byte_view header{};
+    byte_view body{};
     std::size_t size = 0; // bytes of the whole frame, the length prefix included: where the next one begins
 };
 

@@ -26,7 +26,7 @@ using get_all_subscription_groups_request = bare_request<request_code::get_all_s
 template <request_code Code>
 struct consumer_group_request {
     static constexpr request_code code = Code;
-    std::string_view consumer_group;
+    std::string_view consumer_group{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -40,9 +40,9 @@ using notify_consumer_ids_changed_request = consumer_group_request<request_code:
 // Code 35. One of the groups; the C++ client sends the other one empty.
 struct unregister_client_request {
     static constexpr request_code code = request_code::unregister_client;
-    std::string_view client_id;
-    std::string_view producer_group;
-    std::string_view consumer_group;
+    std::string_view client_id{};
+    std::string_view producer_group{};
+    std::string_view consumer_group{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -55,7 +55,7 @@ struct unregister_client_request {
 // Code 204.
 struct get_producer_connections_request {
     static constexpr request_code code = request_code::get_producer_connection_list;
-    std::string_view producer_group;
+    std::string_view producer_group{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -66,7 +66,7 @@ struct get_producer_connections_request {
 // Code 207. The switch was renamed in 5.x (T24); both names are read and written.
 struct delete_subscription_group_request {
     static constexpr request_code code = request_code::delete_subscription_group;
-    std::string_view group;
+    std::string_view group{};
     bool remove_offset = false;
 
     template <class Self, class Fields>
@@ -80,8 +80,8 @@ struct delete_subscription_group_request {
 // Code 208. No topic: all the group's.
 struct get_consume_stats_request {
     static constexpr request_code code = request_code::get_consume_stats;
-    std::string_view consumer_group;
-    std::string_view topic;
+    std::string_view consumer_group{};
+    std::string_view topic{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -94,12 +94,12 @@ struct get_consume_stats_request {
 template <request_code Code>
 struct reset_offset_fields {
     static constexpr request_code code = Code;
-    std::string_view topic;
-    std::string_view group;
+    std::string_view topic{};
+    std::string_view group{};
     timestamp_ms timestamp{-1};
     bool is_forced = false;
-    std::optional<std::int32_t> queue_id; // 5.x; -1 = all
-    std::optional<std::int64_t> offset;   // 5.x
+    std::optional<std::int32_t> queue_id{}; // 5.x; -1 = all
+    std::optional<std::int64_t> offset{};   // 5.x
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

@@ -31,30 +31,30 @@ enum class consume_from : std::uint8_t {
 [[nodiscard]] std::string_view to_string(consume_from value);
 
 struct subscription_data {
-    std::string topic;
+    std::string topic{};
     std::string expression = "*"; // "subString"
     std::string expression_type = "TAG";
     std::int64_t version = 0; // ms; the newer one wins (T17)
     bool class_filter_mode = false;
-    std::vector<std::string> tags;    // as the client says; what counts for filtering is the expression
-    std::vector<std::int32_t> hashes; // "codeSet"
+    std::vector<std::string> tags{};    // as the client says; what counts for filtering is the expression
+    std::vector<std::int32_t> hashes{}; // "codeSet"
     friend bool operator==(const subscription_data&, const subscription_data&) = default;
 };
 
 struct consumer_data {
-    std::string group;
+    std::string group{};
     consume_type type = consume_type::passively;
     message_model model = message_model::clustering;
     consume_from from = consume_from::last_offset;
     bool unit_mode = false;
-    std::vector<subscription_data> subscriptions;
+    std::vector<subscription_data> subscriptions{};
     friend bool operator==(const consumer_data&, const consumer_data&) = default;
 };
 
 struct heartbeat {
-    std::string client_id;
-    std::vector<std::string> producer_groups;
-    std::vector<consumer_data> consumers;
+    std::string client_id{};
+    std::vector<std::string> producer_groups{};
+    std::vector<consumer_data> consumers{};
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
 
@@ -65,9 +65,9 @@ struct heartbeat {
 
 // Code 46: a consumer asks whether its expression is understood.
 struct client_config_check {
-    std::string client_id;
-    std::string group;
-    subscription_data subscription;
+    std::string client_id{};
+    std::string group{};
+    subscription_data subscription{};
 };
 [[nodiscard]] result<client_config_check> decode_client_config_check(byte_view body);
 

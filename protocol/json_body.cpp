@@ -86,6 +86,8 @@ class fastjson_standardizer {
         const std::size_t end = text_end(at_);
         out_.append(text_.substr(at_, end - at_));
         at_ = end;
+        if (expects_key())
+            levels_.back().expects_key = false; // it was the key
     }
 
     bool quote_object_key() {

@@ -22,8 +22,8 @@ void write_message_id(char* to, const ipv4_host& host, log_position position);
 [[nodiscard]] std::string make_message_id(const ipv4_host& host, log_position position);
 
 struct offset_message_id {
-    stored_host host;
-    log_position position;
+    stored_host host{};
+    log_position position{};
 };
 // Of 32 or 56 hex digits in either case.
 [[nodiscard]] result<offset_message_id> parse_message_id(std::string_view text);

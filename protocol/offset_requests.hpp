@@ -13,10 +13,10 @@ namespace holdfast::protocol {
 // so while the offset may exist but can't be read the broker must not answer at all (T1).
 struct query_consumer_offset_request {
     static constexpr request_code code = request_code::query_consumer_offset;
-    std::string_view consumer_group;
-    std::string_view topic;
-    queue_number queue;
-    std::optional<bool> set_zero_if_not_found; // 5.x; false forces 22
+    std::string_view consumer_group{};
+    std::string_view topic{};
+    queue_number queue{};
+    std::optional<bool> set_zero_if_not_found{}; // 5.x; false forces 22
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -30,10 +30,10 @@ struct query_consumer_offset_request {
 // Code 15, usually oneway. Lowering an offset is allowed (6.4).
 struct update_consumer_offset_request {
     static constexpr request_code code = request_code::update_consumer_offset;
-    std::string_view consumer_group;
-    std::string_view topic;
-    queue_number queue;
-    queue_offset commit_offset;
+    std::string_view consumer_group{};
+    std::string_view topic{};
+    queue_number queue{};
+    queue_offset commit_offset{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -47,10 +47,10 @@ struct update_consumer_offset_request {
 // Code 29. `boundary` is 5.x: "LOWER" or "UPPER" in any case, empty = not said.
 struct search_offset_request {
     static constexpr request_code code = request_code::search_offset_by_timestamp;
-    std::string_view topic;
-    queue_number queue;
-    timestamp_ms timestamp;
-    std::string_view boundary;
+    std::string_view topic{};
+    queue_number queue{};
+    timestamp_ms timestamp{};
+    std::string_view boundary{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -65,8 +65,8 @@ struct search_offset_request {
 template <request_code Code>
 struct queue_request {
     static constexpr request_code code = Code;
-    std::string_view topic;
-    queue_number queue;
+    std::string_view topic{};
+    queue_number queue{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -80,7 +80,7 @@ using get_earliest_store_time_request = queue_request<request_code::get_earliest
 
 // The answer to 14, 29, 30 and 31.
 struct offset_response {
-    queue_offset offset;
+    queue_offset offset{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

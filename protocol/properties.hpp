@@ -52,8 +52,8 @@ inline constexpr std::string_view max_offset = "MAX_OFFSET";
 } // namespace property
 
 struct message_property {
-    std::string_view name;
-    std::string_view value;
+    std::string_view name{};
+    std::string_view value{};
     friend bool operator==(const message_property&, const message_property&) = default;
 };
 

@@ -10,19 +10,19 @@ namespace holdfast::protocol {
 
 struct pull_message_request {
     static constexpr request_code code = request_code::pull_message;
-    std::string_view consumer_group;
-    std::string_view topic;
-    queue_number queue;
-    queue_offset offset; // first one wanted
+    std::string_view consumer_group{};
+    std::string_view topic{};
+    queue_number queue{};
+    queue_offset offset{}; // first one wanted
     std::int32_t max_messages = 32;
     std::int32_t sys_flag = 0;           // bits of pull_flag
-    queue_offset commit_offset;          // to store, if the bit says so
+    queue_offset commit_offset{};        // to store, if the bit says so
     std::int64_t suspend_timeout_ms = 0; // how long the request may be held
-    std::string_view subscription;       // the expression, if the bit says so
+    std::string_view subscription{};     // the expression, if the bit says so
     std::int64_t subscription_version = 0;
-    std::string_view expression_type;   // empty = TAG
+    std::string_view expression_type{}; // empty = TAG
     std::int32_t max_message_bytes = 0; // 5.x; 0 = not said
-    std::string_view broker_name;
+    std::string_view broker_name{};
 
     [[nodiscard]] bool has(std::int32_t bit) const { return (sys_flag & bit) != 0; }
 
@@ -48,9 +48,9 @@ struct pull_message_request {
 // one after the other.
 struct pull_message_response {
     std::int64_t suggest_broker_id = 0;
-    queue_offset next_begin_offset;
-    queue_offset min_offset;
-    queue_offset max_offset;
+    queue_offset next_begin_offset{};
+    queue_offset min_offset{};
+    queue_offset max_offset{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

@@ -11,11 +11,11 @@ namespace holdfast::protocol {
 // Code 12: by a word of KEYS, or by UNIQ_KEY. The answer's body is stored records; the client filters again.
 struct query_message_request {
     static constexpr request_code code = request_code::query_message;
-    std::string_view topic;
-    std::string_view key;
+    std::string_view topic{};
+    std::string_view key{};
     std::int32_t max_messages = 32;
-    timestamp_ms begin;
-    timestamp_ms end;
+    timestamp_ms begin{};
+    timestamp_ms end{};
     bool is_unique_key = false;
 
     template <class Self, class Fields>
@@ -30,7 +30,7 @@ struct query_message_request {
 };
 
 struct query_message_response {
-    timestamp_ms index_last_update;
+    timestamp_ms index_last_update{};
     std::int64_t index_last_update_position = 0;
 
     template <class Self, class Fields>
@@ -43,8 +43,8 @@ struct query_message_response {
 // Code 33: by place in the log. The answer's body is the one record; SYSTEM_ERROR if there is none.
 struct view_message_request {
     static constexpr request_code code = request_code::view_message_by_id;
-    log_position offset;
-    std::string_view topic; // 5.x
+    log_position offset{};
+    std::string_view topic{}; // 5.x
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

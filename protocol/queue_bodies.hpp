@@ -17,17 +17,17 @@
 namespace holdfast::protocol {
 
 struct message_queue {
-    std::string topic;
-    std::string broker_name;
+    std::string topic{};
+    std::string broker_name{};
     std::int32_t queue_id = 0;
     friend auto operator<=>(const message_queue&, const message_queue&) = default;
 };
 
 // 41 and 42: the request's body, and 41's answer, which names the queues that the client holds now.
 struct lock_batch_body {
-    std::string consumer_group;
-    std::string client_id;
-    std::vector<message_queue> queues;
+    std::string consumer_group{};
+    std::string client_id{};
+    std::vector<message_queue> queues{};
     friend bool operator==(const lock_batch_body&, const lock_batch_body&) = default;
 };
 [[nodiscard]] std::string encode_lock_batch(const lock_batch_body& body);
@@ -48,9 +48,9 @@ using queue_offset_table = std::map<message_queue, queue_offset>;
 
 // 202: `{"offsetTable":{{queue}:{"lastUpdateTimestamp":0,"maxOffset":5,"minOffset":0}}}`.
 struct queue_stats {
-    queue_offset min_offset;
-    queue_offset max_offset;
-    timestamp_ms last_update;
+    queue_offset min_offset{};
+    queue_offset max_offset{};
+    timestamp_ms last_update{};
     friend bool operator==(const queue_stats&, const queue_stats&) = default;
 };
 using topic_stats = std::map<message_queue, queue_stats>;
@@ -59,14 +59,14 @@ using topic_stats = std::map<message_queue, queue_stats>;
 
 // 208: how far a group is, queue by queue.
 struct consume_progress {
-    queue_offset broker_offset;
-    queue_offset consumer_offset;
-    timestamp_ms last_timestamp;
+    queue_offset broker_offset{};
+    queue_offset consumer_offset{};
+    timestamp_ms last_timestamp{};
     friend bool operator==(const consume_progress&, const consume_progress&) = default;
 };
 struct consume_stats {
     double consume_tps = 0;
-    std::map<message_queue, consume_progress> queues;
+    std::map<message_queue, consume_progress> queues{};
 };
 [[nodiscard]] std::string encode_consume_stats(const consume_stats& stats);
 [[nodiscard]] result<consume_stats> decode_consume_stats(byte_view body);

@@ -26,7 +26,7 @@ struct call {
     bool oneway = false;
     serialize_type serialize = serialize_type::json;
     protocol::language language = protocol::language::cpp;
-    std::string_view remark;
+    std::string_view remark{};
 };
 
 [[nodiscard]] inline command_head request_head(const call& how, request_code code) {

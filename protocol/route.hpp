@@ -17,15 +17,15 @@ namespace holdfast::protocol {
 
 // The addresses of one broker group by broker id; 0 is the one that takes sends.
 struct broker_data {
-    std::string cluster;
-    std::string broker_name;
-    std::map<std::int64_t, std::string> addresses;
+    std::string cluster{};
+    std::string broker_name{};
+    std::map<std::int64_t, std::string> addresses{};
     friend bool operator==(const broker_data&, const broker_data&) = default;
 };
 
 // A topic's queues on one broker group.
 struct queue_data {
-    std::string broker_name;
+    std::string broker_name{};
     std::int32_t read_queue_count = 0;
     std::int32_t write_queue_count = 0;
     std::int32_t permission = 6;
@@ -34,9 +34,9 @@ struct queue_data {
 };
 
 struct topic_route {
-    std::string order_conf; // "brokerA:4;brokerB:4"; empty = none
-    std::vector<queue_data> queues;
-    std::vector<broker_data> brokers;
+    std::string order_conf{}; // "brokerA:4;brokerB:4"; empty = none
+    std::vector<queue_data> queues{};
+    std::vector<broker_data> brokers{};
     friend bool operator==(const topic_route&, const topic_route&) = default;
 };
 
@@ -44,8 +44,8 @@ struct topic_route {
 [[nodiscard]] result<topic_route> decode_route(byte_view body);
 
 struct cluster_info {
-    std::map<std::string, broker_data> brokers;               // by broker name
-    std::map<std::string, std::vector<std::string>> clusters; // cluster name -> broker names
+    std::map<std::string, broker_data> brokers{};               // by broker name
+    std::map<std::string, std::vector<std::string>> clusters{}; // cluster name -> broker names
     friend bool operator==(const cluster_info&, const cluster_info&) = default;
 };
 

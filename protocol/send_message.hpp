@@ -12,21 +12,21 @@ namespace holdfast::protocol {
 
 // Texts and body are views into the command it was decoded from.
 struct send_message_request {
-    std::string_view producer_group;
-    std::string_view topic;
-    std::string_view default_topic; // the template for auto-creation, normally TBW102
+    std::string_view producer_group{};
+    std::string_view topic{};
+    std::string_view default_topic{}; // the template for auto-creation, normally TBW102
     std::int32_t default_topic_queue_count = 4;
     std::int32_t queue_id = 0; // negative: the broker picks a queue
     std::int32_t sys_flag = 0;
-    timestamp_ms born;
+    timestamp_ms born{};
     std::int32_t flag = 0; // the user's own
-    std::string_view properties;
+    std::string_view properties{};
     std::int32_t reconsume_times = 0;
     bool unit_mode = false;
-    std::optional<std::int32_t> max_reconsume_times;
+    std::optional<std::int32_t> max_reconsume_times{};
     bool is_batch = false; // the body is a batch (batch.hpp): code 320, or 310 with m=true (T12)
-    std::string_view broker_name;
-    byte_view body;
+    std::string_view broker_name{};
+    byte_view body{};
 
     // The fields under their long names.
     template <class Self, class Fields>
@@ -63,8 +63,8 @@ struct send_message_response {
     std::string_view
         message_id; // an offset message id (message_id.hpp); of a batch, all of them joined by ','
     std::int32_t queue_id = 0;
-    queue_offset offset; // of a batch's first message
-    std::string_view transaction_id;
+    queue_offset offset{}; // of a batch's first message
+    std::string_view transaction_id{};
     std::string_view region = "DefaultRegion";
     bool trace_on = true;
 
@@ -94,14 +94,14 @@ struct send_message_failure {
 // Code 36: a consumer gives a message back for a later try (6.5). No body; answered without fields.
 struct consumer_send_message_back_request {
     static constexpr request_code code = request_code::consumer_send_message_back;
-    log_position offset; // of the message in the log
-    std::string_view group;
+    log_position offset{}; // of the message in the log
+    std::string_view group{};
     std::int32_t delay_level = 0; // 0 the broker chooses, < 0 dead letter, > 0 that level
-    std::string_view origin_message_id;
-    std::string_view origin_topic;
+    std::string_view origin_message_id{};
+    std::string_view origin_topic{};
     bool unit_mode = false;
-    std::optional<std::int32_t> max_reconsume_times;
-    std::string_view broker_name;
+    std::optional<std::int32_t> max_reconsume_times{};
+    std::string_view broker_name{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

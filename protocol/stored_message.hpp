@@ -47,22 +47,22 @@ inline constexpr std::size_t stored_message_fixed_bytes = 91;
 
 // Everything a record says. Sizes and the checksum are computed.
 struct stored_message {
-    queue_number queue;
+    queue_number queue{};
     std::int32_t flag = 0;
-    queue_offset offset;
-    log_position position;
+    queue_offset offset{};
+    log_position position{};
     std::int32_t sys_flag = 0; // the IPv6 bits are cleared: only IPv4 hosts are written
-    timestamp_ms born;
-    ipv4_host born_host;
-    timestamp_ms stored;
-    ipv4_host store_host;
+    timestamp_ms born{};
+    ipv4_host born_host{};
+    timestamp_ms stored{};
+    ipv4_host store_host{};
     std::int32_t reconsume_times = 0;
-    log_position prepared_transaction; // the half message's position for a committed one, else 0
-    byte_view body;
-    std::string_view topic;      // at most limits::max_topic_bytes
-    std::string_view properties; // as received
+    log_position prepared_transaction{}; // the half message's position for a committed one, else 0
+    byte_view body{};
+    std::string_view topic{};      // at most limits::max_topic_bytes
+    std::string_view properties{}; // as received
     // What the broker adds, in properties form; a separator that `properties` lacks is inserted before it.
-    std::string_view more_properties;
+    std::string_view more_properties{};
 
     // Bytes of properties in the record.
     [[nodiscard]] std::size_t properties_bytes() const {
@@ -119,18 +119,18 @@ struct stored_message_view {
     std::uint32_t body_crc = 0;
     std::int32_t queue_id = 0;
     std::int32_t flag = 0;
-    queue_offset offset;
+    queue_offset offset{};
     std::int64_t physical_offset = 0;
     std::int32_t sys_flag = 0;
-    timestamp_ms born;
-    stored_host born_host;
-    timestamp_ms stored;
-    stored_host store_host;
+    timestamp_ms born{};
+    stored_host born_host{};
+    timestamp_ms stored{};
+    stored_host store_host{};
     std::int32_t reconsume_times = 0;
     std::int64_t prepared_transaction_offset = 0;
-    byte_view body;
-    std::string_view topic;
-    std::string_view properties;
+    byte_view body{};
+    std::string_view topic{};
+    std::string_view properties{};
 
     [[nodiscard]] bool body_is_intact() const { return body_crc == stored_body_crc(body); }
     [[nodiscard]] std::optional<std::string_view> property(std::string_view name) const {

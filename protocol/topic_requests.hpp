@@ -11,7 +11,7 @@ namespace holdfast::protocol {
 // Code 105; the answer's body is in route.hpp.
 struct get_route_info_request {
     static constexpr request_code code = request_code::get_route_info_by_topic;
-    std::string_view topic;
+    std::string_view topic{};
     bool accept_standard_json_only = false;
 
     template <class Self, class Fields>
@@ -29,8 +29,8 @@ using get_runtime_info_request = bare_request<request_code::get_broker_runtime_i
 // Code 17. The C++ client omits `order`.
 struct update_topic_request {
     static constexpr request_code code = request_code::update_and_create_topic;
-    std::string_view topic;
-    std::string_view default_topic;
+    std::string_view topic{};
+    std::string_view default_topic{};
     std::int32_t read_queue_count = 0;
     std::int32_t write_queue_count = 0;
     std::int32_t permission = permission::read_write;
@@ -55,7 +55,7 @@ struct update_topic_request {
 template <request_code Code>
 struct topic_request {
     static constexpr request_code code = Code;
-    std::string_view topic;
+    std::string_view topic{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -69,8 +69,8 @@ using query_topic_consumers_request = topic_request<request_code::query_topic_co
 // Code 216, to the name service.
 struct delete_topic_in_name_server_request {
     static constexpr request_code code = request_code::delete_topic_in_name_server;
-    std::string_view topic;
-    std::string_view cluster;
+    std::string_view topic{};
+    std::string_view cluster{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -82,7 +82,7 @@ struct delete_topic_in_name_server_request {
 // Code 224.
 struct get_topics_by_cluster_request {
     static constexpr request_code code = request_code::get_topics_by_cluster;
-    std::string_view cluster;
+    std::string_view cluster{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {

@@ -12,14 +12,14 @@ namespace holdfast::protocol {
 // Code 37, oneway from every client; a verdict of `unknown` gets no answer at all.
 struct end_transaction_request {
     static constexpr request_code code = request_code::end_transaction;
-    std::string_view producer_group;
-    queue_offset state_table_offset; // the half message's queue offset, as answered to its send
-    log_position commit_log_offset;  // the half message's place in the log, out of its message id
+    std::string_view producer_group{};
+    queue_offset state_table_offset{}; // the half message's queue offset, as answered to its send
+    log_position commit_log_offset{};  // the half message's place in the log, out of its message id
     transaction_end verdict = transaction_end::unknown;
     bool from_check = false;
-    std::string_view message_id; // the UNIQ_KEY
-    std::string_view transaction_id;
-    std::string_view topic; // 5.x
+    std::string_view message_id{}; // the UNIQ_KEY
+    std::string_view transaction_id{};
+    std::string_view topic{}; // 5.x
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -38,11 +38,11 @@ struct end_transaction_request {
 // restored.
 struct check_transaction_state_request {
     static constexpr request_code code = request_code::check_transaction_state;
-    queue_offset state_table_offset;
-    log_position commit_log_offset;
-    std::string_view message_id;     // the UNIQ_KEY
-    std::string_view transaction_id; // the same
-    std::string_view offset_message_id;
+    queue_offset state_table_offset{};
+    log_position commit_log_offset{};
+    std::string_view message_id{};     // the UNIQ_KEY
+    std::string_view transaction_id{}; // the same
+    std::string_view offset_message_id{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
