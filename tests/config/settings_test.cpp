@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -71,6 +73,13 @@ TEST(settings_help, names_every_key_with_its_default_within_the_width) {
             EXPECT_LE(line.size(), 80U) << line;
         }
     }
+}
+
+TEST(settings_markdown, is_what_the_docs_say) {
+    std::ifstream file{HOLDFAST_SOURCE_DIR "/docs/configuration.md"};
+    const std::string page{std::istreambuf_iterator<char>{file}, {}};
+    EXPECT_TRUE(page == settings_markdown())
+        << "write it anew: build/holdfast help config --markdown > docs/configuration.md";
 }
 
 } // namespace
