@@ -187,7 +187,7 @@ std::string encode_group_config(const group_config& config) {
 }
 
 result<group_config> decode_group_config(byte_view body) {
-    const auto parsed = parse_json_body(body, "group config");
+    const auto parsed = parse_json_body(body, "group config", limits::max_json_request_bytes);
     if (!parsed)
         return parsed.failure();
     return group_from_json(*parsed);

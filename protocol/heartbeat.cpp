@@ -77,7 +77,7 @@ json_value consumer_to_json(const consumer_data& consumer) {
 } // namespace
 
 result<heartbeat> decode_heartbeat(byte_view body) {
-    const auto parsed = parse_json_body(body, "heartbeat");
+    const auto parsed = parse_json_body(body, "heartbeat", limits::max_json_request_bytes);
     if (!parsed)
         return parsed.failure();
     heartbeat beat;
@@ -113,7 +113,7 @@ std::string encode_heartbeat(const heartbeat& beat) {
 }
 
 result<client_config_check> decode_client_config_check(byte_view body) {
-    const auto parsed = parse_json_body(body, "client config");
+    const auto parsed = parse_json_body(body, "client config", limits::max_json_request_bytes);
     if (!parsed)
         return parsed.failure();
     client_config_check check;

@@ -58,7 +58,7 @@ struct heartbeat {
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
 
-// Errors name the key. At most limits::max_json_body_bytes are read.
+// Errors name the key. At most limits::max_json_request_bytes are read.
 [[nodiscard]] result<heartbeat> decode_heartbeat(byte_view body);
 // As the Java client writes it.
 [[nodiscard]] std::string encode_heartbeat(const heartbeat& beat);

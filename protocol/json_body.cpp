@@ -1,7 +1,6 @@
 #include "protocol/json_body.hpp"
 
 #include "protocol/header_fields.hpp"
-#include "protocol/limits.hpp"
 
 #include <limits>
 
@@ -153,11 +152,10 @@ const json_value& empty_object() {
 
 } // namespace
 
-result<json_value> parse_json_body(byte_view body, std::string_view what) {
-    if (body.size() > limits::max_json_body_bytes)
+result<json_value> parse_json_body(byte_view body, std::string_view what, std::size_t max_bytes) {
+    if (body.size() > max_bytes)
         return error{errc::too_large, std::string{what} + ": " + std::to_string(body.size()) +
-                                          " bytes are over the limit of " +
-                                          std::to_string(limits::max_json_body_bytes)};
+                                          " bytes are over the limit of " + std::to_string(max_bytes)};
     fastjson_standardizer standardizer{as_text(body)};
     if (!standardizer.run())
         return error{errc::malformed, std::string{what} + ": nested too deeply, or a key does not end"};

@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "protocol/limits.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,8 +20,9 @@ using json_value = nlohmann::json;
 
 // Parses a body that must be an object. Takes what fastjson writes beyond the standard (protocol
 // reference 1.1, T10): unquoted keys, which become texts, and objects as keys, which become the text of that
-// object. Size and depth are bounded by limits::. `what` begins the error text.
-[[nodiscard]] result<json_value> parse_json_body(byte_view body, std::string_view what);
+// object. Size and depth are bounded. `what` begins the error text.
+[[nodiscard]] result<json_value> parse_json_body(byte_view body, std::string_view what,
+                                                 std::size_t max_bytes = limits::max_json_answer_bytes);
 
 // Without whitespace, `/` as it is, bad UTF-8 replaced: for the strictest reader (T10).
 [[nodiscard]] std::string dump_json(const json_value& value);

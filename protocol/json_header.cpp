@@ -3,6 +3,7 @@
 #include "protocol/header_fields.hpp"
 #include "protocol/utf8.hpp"
 
+#include <array>
 #include <bit>
 
 namespace holdfast::protocol {
@@ -44,6 +45,18 @@ const char* find_string_end(const char* at, const char* last) {
     return at;
 }
 
+// -1 for what is no hex digit, so that a wrong one makes the whole number negative.
+constexpr std::array<std::int8_t, 256> hex_values = [] {
+    std::array<std::int8_t, 256> values{};
+    values.fill(-1);
+    for (int i = 0; i < 10; ++i)
+        values[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
+    for (int i = 0; i < 6; ++i)
+        values[static_cast<std::size_t>('a' + i)] = values[static_cast<std::size_t>('A' + i)] =
+            static_cast<std::int8_t>(10 + i);
+    return values;
+}();
+
 bool is_digit(char character) {
     return character >= '0' && character <= '9';
 }
@@ -65,8 +78,9 @@ bool json_header_scanner::fail(const char* what, errc code) {
     return false;
 }
 
-void json_header_scanner::skip_space() {
-    while (at_ != last_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t'))
+inline void json_header_scanner::skip_space() {
+    while (at_ != last_ && static_cast<std::uint8_t>(*at_) <= ' ' &&
+           (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t'))
         ++at_;
 }
 
@@ -387,18 +401,12 @@ bool json_header_scanner::unescape_one(char*& out) {
 bool json_header_scanner::scan_hex4(std::uint32_t& unit) {
     if (last_ - at_ < 4)
         return fail("a text does not end");
-    unit = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-        const char digit = *at_;
-        std::uint32_t value = 0;
-        if (is_digit(digit))
-            value = static_cast<std::uint32_t>(digit - '0');
-        else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
-            value = static_cast<std::uint32_t>((digit | 0x20) - 'a' + 10);
-        else
-            return fail("expected four hex digits");
-        unit = unit << 4U | value;
-    }
+    const auto digit = [&](int i) { return std::int32_t{hex_values[static_cast<std::uint8_t>(at_[i])]}; };
+    const std::int32_t value = digit(0) << 12 | digit(1) << 8 | digit(2) << 4 | digit(3);
+    if (value < 0)
+        return fail("expected four hex digits");
+    unit = static_cast<std::uint32_t>(value);
+    at_ += 4;
     return true;
 }
 

@@ -19,8 +19,10 @@ inline constexpr std::size_t max_field_count = 128;
 inline constexpr std::size_t max_json_depth = 32;
 // A remark is shortened to this when written.
 inline constexpr std::size_t max_remark_bytes = 4096;
-// Heartbeats, lock requests and the like.
-inline constexpr std::size_t max_json_body_bytes = 4U * 1024 * 1024;
+// Bodies that are parsed into a tree. Requests (heartbeats, locks) come from anybody, so they get less: a
+// tree takes some 25 times the room of its text at worst. Answers are read by our client only.
+inline constexpr std::size_t max_json_request_bytes = 1024U * 1024;
+inline constexpr std::size_t max_json_answer_bytes = 8U * 1024 * 1024;
 
 inline constexpr std::size_t max_topic_bytes = 127;
 // New groups get names up to 120, so that %RETRY% and %DLQ% topics of theirs fit too; 255 is what may be

@@ -107,7 +107,7 @@ std::string encode_lock_batch(const lock_batch_body& body) {
 }
 
 result<lock_batch_body> decode_lock_batch(byte_view body) {
-    const auto parsed = parse_json_body(body, "lock request");
+    const auto parsed = parse_json_body(body, "lock request", limits::max_json_request_bytes);
     if (!parsed)
         return parsed.failure();
     lock_batch_body lock;

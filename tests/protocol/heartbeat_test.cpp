@@ -111,7 +111,7 @@ TEST(Heartbeat, SizeAndDepthAreBounded) {
     const auto nested = decode_heartbeat(as_bytes(deep));
     ASSERT_FALSE(nested);
     EXPECT_EQ(nested.failure().code, errc::malformed);
-    const std::string large(limits::max_json_body_bytes + 1, ' ');
+    const std::string large(limits::max_json_request_bytes + 1, ' ');
     const auto refused = decode_heartbeat(as_bytes(large));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.failure().code, errc::too_large);
