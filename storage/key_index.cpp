@@ -29,7 +29,7 @@ constexpr std::uint64_t generation_bytes = std::uint64_t{1} << key_index::genera
 // A marker sorts behind all entries of its generation: no position within a generation is this large.
 constexpr std::uint64_t marker_hash = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint32_t marker_place = std::numeric_limits<std::uint32_t>::max();
-constexpr int unmerged_bulks_max = 16;
+constexpr int unmerged_bulks_max = 32;
 
 using key_bytes = std::array<std::byte, entry_key_bytes>;
 

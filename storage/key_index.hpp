@@ -16,7 +16,7 @@
 // Retention. `drop_below` unlinks the tables whose generations lie wholly below the log's first position,
 // which costs no rewriting. Entries left over (in a table shared with a younger generation, or not yet
 // merged) are hidden from look-ups at once and vanish with that table's unlinking or next merge. So the disk
-// holds entries of the log that is kept, of one generation below it, and at most 16 unmerged bulks; a merge
+// holds entries of the log that is kept, of one generation below it, and at most 32 unmerged bulks; a merge
 // needs room for one generation.
 //
 // Position. Each bulk goes in as sorted tables (SstFileWriter) that RocksDB adopts by one MANIFEST record,
