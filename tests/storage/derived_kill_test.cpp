@@ -81,7 +81,7 @@ void run_rounds(std::uint64_t seed, std::uint64_t steps_max, shared_progress& sh
                 const std::function<int()>& write, const std::function<int()>& verify) {
     std::mt19937_64 random{seed};
     for (int round = 0; round < rounds; ++round) {
-        SCOPED_TRACE("round " + std::to_string(round) + " of seed " + std::to_string(seed));
+        SCOPED_TRACE(::testing::Message() << "round " << round << " of seed " << seed);
         shared->written = 0;
         const auto steps = 1 + random() % steps_max;
         ASSERT_NO_FATAL_FAILURE(kill_after(start_child(write), shared, steps));

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace holdfast::storage {
 namespace {
 
@@ -102,6 +104,21 @@ TEST_F(stored_runs, are_read_across_their_borders_up_to_a_hole) {
     for (const std::int64_t outside : {-5, 0, 9, 30, 34, 40})
         EXPECT_TRUE(read(outside, 100).empty()) << outside;
     EXPECT_TRUE(read(10, 0).empty());
+}
+
+TEST_F(stored_runs, are_cut_to_their_largest_size) {
+    constexpr auto most = static_cast<std::int64_t>(queue_run_entries_max);
+    derived_batch batch;
+    put_queue_runs(batch, queue, queue_offset{7}, entries(7, 7 + 2 * most + 1));
+    put_queue_runs(batch, queue, queue_offset{5}, {});
+    ASSERT_TRUE(store_->write(std::move(batch), log_position{1}).ok());
+    for (const auto first : {std::int64_t{7}, 7 + most, 7 + 2 * most}) {
+        const auto last = std::min(first + most, 7 + 2 * most + 1);
+        EXPECT_EQ(*find_run(*store_, queue, queue_offset{first}),
+                  (queue_index_run{queue_offset{first}, entries(first, last)}));
+    }
+    EXPECT_EQ(*find_run(*store_, queue, queue_offset{5}), std::nullopt);
+    EXPECT_EQ(*read_queue_index(*store_, queue, queue_offset{7}, 5000), entries(7, 7 + 2 * most + 1));
 }
 
 TEST_F(stored_runs, that_are_broken_are_reported) {
