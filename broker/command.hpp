@@ -35,7 +35,7 @@ enum class command_kind : std::uint8_t {
     group_delete = 5,   // payload: the group's name
     offsets_commit = 6, // payload: offset_commits
     leadership = 7,     // a leader's first entry in its term (thesis 3.6.2); payload: the node's name
-    trim = 8,           // payload: u64 position; what lies below is forgotten
+    trim = 8,           // payload: log_snapshot; what lies below its `first` may be deleted
     idle_mark = 9,      // says only, by its header, how far the log was flushed; no payload
 };
 

@@ -177,6 +177,7 @@ void replica::apply_committed(effects& out) {
                 out.applied.push_back(std::move(batch));
         }
         applied_ = entry.end;
+        last_applied_entry_ = entry.position;
     }
     state_.collect_runs(out.changes);
 }

@@ -127,6 +127,8 @@ class replica {
     [[nodiscard]] log_position flushed() const { return flushed_; }
     [[nodiscard]] log_position committed() const { return raft_.commit(); }
     [[nodiscard]] log_position applied() const { return applied_; }
+    // The start of the last entry applied since the start; 0 when none was.
+    [[nodiscard]] log_position last_applied_entry() const { return last_applied_entry_; }
     [[nodiscard]] term_number term() const { return raft_.term(); }
     [[nodiscard]] bool leading() const { return leading_ && !fenced_; }
     [[nodiscard]] const state& current() const { return state_; }
@@ -166,6 +168,7 @@ class replica {
     log_position flushed_; // counts towards commit
     log_position durable_; // survives a power cut here
     log_position applied_;
+    log_position last_applied_entry_;
     storage::segment_geometry geometry_;
     std::uint32_t last_checksum_ = 0;
     timestamp_ms last_timestamp_;

@@ -1,7 +1,7 @@
 #include "broker/state.hpp"
 
 #include "broker/command.hpp"
-#include "broker/field_codec.hpp"
+#include "broker/snapshot.hpp"
 #include "storage/entry.hpp"
 
 #include <algorithm>
@@ -42,7 +42,7 @@ result<void> state::apply(byte_view entry, log_position position, state_changes&
         case command_kind::idle_mark:
             break;
         case command_kind::trim:
-            trim(command->payload, changes);
+            applied = trim(command->payload, changes);
             break;
         default:
             return error{errc::not_supported,
@@ -71,7 +71,7 @@ state::queue_state* state::find_queue(queue_key key) {
         return &found->second;
     if (!topics_by_id_.contains(key.topic))
         return nullptr;
-    return &queues_.emplace(key, queue_state{key, queue_offset{0}, {}}).first->second;
+    return &queues_.emplace(key, queue_state{key, queue_offset{0}, queue_offset{0}, {}}).first->second;
 }
 
 void state::collect_runs(state_changes& changes) {
@@ -147,12 +147,29 @@ result<void> state::commit_offsets(byte_view payload, state_changes& changes) {
     return {};
 }
 
-void state::trim(byte_view payload, state_changes& changes) {
-    const log_position first{field_reader{payload}.take<std::uint64_t>()};
-    if (first <= first_position_)
-        return;
-    first_position_ = first;
-    changes.facts.emplace_back(log_trimmed{first});
+result<void> state::trim(byte_view payload, state_changes& changes) {
+    auto snapshot = decode_snapshot(payload);
+    if (!snapshot.ok())
+        return snapshot.failure();
+    if (snapshot->first <= first_position_)
+        return {};
+    first_position_ = snapshot->first;
+    changes.facts.emplace_back(log_trimmed{snapshot->first, std::move(snapshot->firsts)});
+    return {};
+}
+
+result<void> state::apply_messages(byte_view entry, log_position position) {
+    command_cursor cursor{entry, storage::entry_header_size};
+    while (!cursor.done()) {
+        const auto command = cursor.next();
+        if (!command.ok())
+            return command.failure();
+        const auto& header = command->header;
+        if (header.kind == command_kind::message)
+            apply_message({header.topic, header.queue}, position + command->payload_offset, header.size,
+                          header.tags);
+    }
+    return {};
 }
 
 void state::restore_topic(topic_config config) {
@@ -173,8 +190,8 @@ void state::restore_offset(const offset_commit& commit) {
     found->second[commit.queue] = commit.next;
 }
 
-void state::restore_queue(queue_key queue, queue_offset next) {
-    queues_[queue] = {queue, next, {}};
+void state::restore_queue(queue_key queue, queue_offset first, queue_offset next) {
+    queues_[queue] = {queue, first, next, {}};
 }
 
 topic_ptr state::find_topic(std::string_view name) const {
@@ -185,6 +202,11 @@ topic_ptr state::find_topic(std::string_view name) const {
 topic_ptr state::find_topic(topic_id id) const {
     const auto found = topics_by_id_.find(id);
     return found == topics_by_id_.end() ? nullptr : found->second;
+}
+
+queue_offset state::first_offset(queue_key queue) const {
+    const auto found = queues_.find(queue);
+    return found == queues_.end() ? queue_offset{0} : found->second.first;
 }
 
 std::vector<std::pair<queue_key, queue_offset>> state::queue_lengths() const {

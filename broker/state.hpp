@@ -45,7 +45,8 @@ struct group_deleted {
     std::string name; // its offsets went with it
 };
 struct log_trimmed {
-    log_position first; // of the log now
+    log_position first;                                     // of the log now
+    std::vector<std::pair<queue_key, queue_offset>> firsts; // of the queues that lost messages
 };
 using fact = std::variant<topic_put, topic_deleted, group_put, group_deleted, offset_commit, log_trimmed>;
 
@@ -65,6 +66,9 @@ class state {
     result<void> apply(byte_view entry, log_position position, state_changes& changes,
                        std::vector<queue_offset>& offsets);
 
+    // The same, but only messages count: for entries whose facts a snapshot has already (snapshot.hpp).
+    result<void> apply_messages(byte_view entry, log_position position);
+
     // Call once after the last apply of a turn: moves the runs gathered per queue into `changes`.
     void collect_runs(state_changes& changes);
 
@@ -72,7 +76,7 @@ class state {
     void restore_topic(topic_config config);
     void restore_group(group_config config);
     void restore_offset(const offset_commit& commit);
-    void restore_queue(queue_key queue, queue_offset next);
+    void restore_queue(queue_key queue, queue_offset first, queue_offset next);
     void restore_next_topic_id(topic_id next) { next_topic_id_ = next; }
     void restore_first_position(log_position first) { first_position_ = first; }
 
@@ -85,12 +89,16 @@ class state {
     [[nodiscard]] const auto& topics() const { return topics_; }
     [[nodiscard]] const auto& groups() const { return groups_; }
     [[nodiscard]] const auto& offsets() const { return offsets_; }
+    // Where a queue began when it was restored; retention may since have moved it (storage::queue_index
+    // knows).
+    [[nodiscard]] queue_offset first_offset(queue_key queue) const;
     // The length of every queue that ever had a message.
     [[nodiscard]] std::vector<std::pair<queue_key, queue_offset>> queue_lengths() const;
 
   private:
     struct queue_state {
         queue_key key;
+        queue_offset first;
         queue_offset next;
         std::vector<storage::queue_index_entry> run; // since the last collect_runs
     };
@@ -103,7 +111,7 @@ class state {
     result<void> put_group(byte_view payload, state_changes& changes);
     void delete_group(std::string_view name, state_changes& changes);
     result<void> commit_offsets(byte_view payload, state_changes& changes);
-    void trim(byte_view payload, state_changes& changes);
+    result<void> trim(byte_view payload, state_changes& changes);
 
     std::map<std::string, topic_ptr, std::less<>> topics_;
     std::unordered_map<topic_id, topic_ptr> topics_by_id_;

@@ -16,6 +16,7 @@ constexpr std::size_t longest_run = 1024;
 
 constexpr std::string_view next_topic_key = "mnext_topic";
 constexpr std::string_view first_position_key = "mfirst_position";
+constexpr std::string_view last_entry_key = "mlast_entry";
 
 std::string named_key(char prefix, std::string_view name) {
     return std::string(1, prefix).append(name);
@@ -26,8 +27,8 @@ void append_queue(std::string& key, queue_key queue) {
     storage::append_big(key, queue.queue.value());
 }
 
-std::string next_offset_key(queue_key queue) {
-    std::string key{"n"};
+std::string queue_key_of(char prefix, queue_key queue) {
+    std::string key(1, prefix);
     append_queue(key, queue);
     return key;
 }
@@ -98,6 +99,8 @@ void checkpoint_builder::add(const fact& change) {
         }
         void operator()(const log_trimmed& trimmed) const {
             batch.put(first_position_key, number(trimmed.first.value()));
+            for (const auto& [queue, first] : trimmed.firsts)
+                self.forget_below(queue, first);
         }
     };
     std::visit(visitor{*this, batch_}, change);
@@ -109,12 +112,24 @@ void checkpoint_builder::forget_topic(topic_id topic) {
     std::erase_if(runs_, [&](const auto& run) { return run.first.topic == topic; });
     const auto runs = storage::queue_run_prefix(topic);
     batch_.remove_range(runs, storage::behind_prefix(runs));
-    std::string nexts{"n"};
-    storage::append_big(nexts, topic.value());
-    batch_.remove_range(nexts, storage::behind_prefix(nexts));
+    for (const char prefix : {'n', 'f'}) {
+        std::string keys(1, prefix);
+        storage::append_big(keys, topic.value());
+        batch_.remove_range(keys, storage::behind_prefix(keys));
+    }
 }
 
-storage::derived_batch checkpoint_builder::take(topic_id next_topic) {
+// No run is longer than longest_run, so one that begins so far below `first` holds nothing that is kept.
+void checkpoint_builder::forget_below(queue_key queue, queue_offset first) {
+    batch_.put(queue_key_of('f', queue), number(first.value()));
+    if (first > queue_offset{longest_run})
+        batch_.remove_range(storage::queue_run_key(queue, queue_offset{0}),
+                            storage::queue_run_key(queue, first - static_cast<std::int64_t>(longest_run)));
+}
+
+checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log_position last_entry) {
+    checkpoint taken;
+    taken.covered.reserve(runs_.size());
     for (const auto& [queue, run] : runs_) {
         const std::span<const storage::queue_index_entry> entries{run.entries};
         for (std::size_t first = 0; first < entries.size(); first += longest_run) {
@@ -122,13 +137,16 @@ storage::derived_batch checkpoint_builder::take(topic_id next_topic) {
             batch_.put(storage::queue_run_key(queue, run.first + static_cast<std::int64_t>(first)),
                        storage::encode_queue_run(part));
         }
-        batch_.put(next_offset_key(queue),
-                   number(run.first.value() + static_cast<std::int64_t>(entries.size())));
+        const auto next = run.first + static_cast<std::int64_t>(entries.size());
+        batch_.put(queue_key_of('n', queue), number(next.value()));
+        taken.covered.emplace_back(queue, next);
     }
     batch_.put(next_topic_key, number(next_topic.value()));
+    batch_.put(last_entry_key, number(last_entry.value()));
     runs_.clear();
     size_ = 0;
-    return std::exchange(batch_, storage::derived_batch{});
+    taken.batch = std::exchange(batch_, storage::derived_batch{});
+    return taken;
 }
 
 result<state> load_state(const storage::derived_store& store) {
@@ -166,8 +184,16 @@ result<state> load_state(const storage::derived_store& store) {
                                    queue_offset{as_number<std::int64_t>(value)}});
         return true;
     });
+    std::unordered_map<queue_key, queue_offset> firsts;
+    scan('f', [&](std::string_view key, std::string_view value) {
+        firsts[parse_queue(key.substr(1))] = queue_offset{as_number<std::int64_t>(value)};
+        return true;
+    });
     scan('n', [&](std::string_view key, std::string_view value) {
-        loaded.restore_queue(parse_queue(key.substr(1)), queue_offset{as_number<std::int64_t>(value)});
+        const auto queue = parse_queue(key.substr(1));
+        const auto first = firsts.find(queue);
+        loaded.restore_queue(queue, first == firsts.end() ? queue_offset{0} : first->second,
+                             queue_offset{as_number<std::int64_t>(value)});
         return true;
     });
     scan('m', [&](std::string_view key, std::string_view value) {
@@ -182,6 +208,33 @@ result<state> load_state(const storage::derived_store& store) {
     if (bad)
         return bad_record;
     return loaded;
+}
+
+result<log_position> load_last_entry(const storage::derived_store& store) {
+    const auto found = store.find(last_entry_key);
+    if (!found.ok())
+        return found.failure();
+    return log_position{*found ? as_number<std::uint64_t>(**found) : 0};
+}
+
+result<queue_offset> first_kept(const storage::derived_store& store, queue_key queue,
+                                storage::queue_bounds bounds, log_position first) {
+    auto kept = bounds.first;
+    while (kept < bounds.last) {
+        const auto run = storage::find_run(store, queue, kept);
+        if (!run.ok())
+            return run.failure();
+        // What no checkpoint has taken yet is younger than any segment that retention removes.
+        if (!*run)
+            break;
+        const auto& entries = (*run)->entries;
+        const auto at = std::partition_point(entries.begin(), entries.end(),
+                                             [&](const auto& entry) { return entry.position < first; });
+        kept = std::max(kept, (*run)->first + (at - entries.begin()));
+        if (at != entries.end())
+            break;
+    }
+    return kept;
 }
 
 } // namespace holdfast::broker

@@ -5,9 +5,11 @@
 //   'g' name                            group_config
 //   'o' group 0x00 topic u32 queue u32  next offset i64       the group's progress in the queue
 //   'n' topic u32 queue u32             next offset i64       of the queue itself
+//   'f' topic u32 queue u32             first offset i64      retention has taken what is below
 //   'q' ...                             queue runs            (storage/queue_index_run.hpp)
 //   'm' "next_topic"                    u32
 //   'm' "first_position"                u64
+//   'm' "last_entry"                    u64                   start of the last entry applied
 //
 // Integers in keys are big-endian, in values little-endian.
 #pragma once
@@ -16,6 +18,7 @@
 #include "base/result.hpp"
 #include "broker/state.hpp"
 #include "storage/derived_store.hpp"
+#include "storage/queue_index.hpp"
 
 #include <unordered_map>
 
@@ -32,12 +35,19 @@ class checkpoint_builder {
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
-    // Everything gathered, as one atomic batch; the builder is empty afterwards. `next_topic` is the state's.
-    [[nodiscard]] storage::derived_batch take(topic_id next_topic);
+    struct checkpoint {
+        storage::derived_batch batch;
+        std::vector<std::pair<queue_key, queue_offset>>
+            covered; // queues, and up to where the batch holds them
+    };
+    // Everything gathered, as one atomic batch; the builder is empty afterwards. `next_topic` is the state's,
+    // `last_entry` the start of the last entry applied.
+    [[nodiscard]] checkpoint take(topic_id next_topic, log_position last_entry);
 
   private:
     void add(const fact& change);
     void forget_topic(topic_id topic);
+    void forget_below(queue_key queue, queue_offset first);
 
     storage::derived_batch batch_;
     std::unordered_map<queue_key, queue_run> runs_;
@@ -46,5 +56,13 @@ class checkpoint_builder {
 
 // The state as of store.applied().
 result<state> load_state(const storage::derived_store& store);
+
+// Where a scan of the log may begin so that it meets everything that is not in the store; 0 for a new store.
+result<log_position> load_last_entry(const storage::derived_store& store);
+
+// The first message of `queue` whose record lies at or above `first`: where the queue begins once the log
+// does there.
+result<queue_offset> first_kept(const storage::derived_store& store, queue_key queue,
+                                storage::queue_bounds bounds, log_position first);
 
 } // namespace holdfast::broker

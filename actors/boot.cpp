@@ -1,0 +1,273 @@
+#include "actors/boot.hpp"
+
+#include "broker/snapshot.hpp"
+#include "storage/log_scanner.hpp"
+
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+namespace {
+
+// While a lost store is built again, changes go into it in pieces of this size.
+constexpr std::size_t rebuild_checkpoint_changes = 500'000;
+
+storage::path as_path(const std::filesystem::path& path) {
+    return storage::path{path.native()};
+}
+
+std::filesystem::path derived_directory(const config::node_config& config) {
+    return config.store_path / "derived";
+}
+
+result<void> open_disk(const config::node_config& config, booted_replica& booted) {
+    booted.disk = std::make_unique<storage::posix_file_system>();
+    booted.files = booted.disk.get();
+    if (config.faults.any()) {
+        spdlog::warn("faultInjection is on: this node breaks its disk on purpose, for tests");
+        storage::fault_settings faults;
+        faults.fail_sync_from = config.faults.sync_fail_after ? *config.faults.sync_fail_after + 1 : 0;
+        faults.fail_write_from = config.faults.write_fail_after ? *config.faults.write_fail_after + 1 : 0;
+        faults.ignore_syncs = config.faults.sync_ignore;
+        faults.path_contains = "commitlog";
+        booted.faults = std::make_unique<storage::fault_file_system>(*booted.disk, faults);
+        booted.files = booted.faults.get();
+    }
+    const auto root = as_path(config.store_path);
+    if (auto made = booted.files->create_directories(root); !made.ok())
+        return made;
+    auto lock = booted.files->lock(root);
+    if (!lock.ok())
+        return lock.failure();
+    booted.lock = std::move(*lock);
+    return {};
+}
+
+result<void> load_identity(const config::node_config& config, booted_replica& booted) {
+    auto loaded = storage::load_hard_state(*booted.files, hard_state_file(config));
+    if (!loaded.ok())
+        return loaded.failure();
+    if (*loaded) {
+        booted.hard_state = std::move(**loaded);
+        if (booted.hard_state.cluster != config.cluster_name)
+            return error{errc::invalid_argument,
+                         "the data in " + config.store_path.string() + " belongs to the cluster " +
+                             booted.hard_state.cluster + ", not " + config.cluster_name +
+                             ": choose another storePathRootDir, or that brokerClusterName"};
+        return {};
+    }
+    booted.hard_state.id = storage::make_store_id();
+    booted.hard_state.cluster = config.cluster_name;
+    booted.hard_state.node_name = config.node_name;
+    return storage::save_hard_state(*booted.files, hard_state_file(config), booted.hard_state);
+}
+
+result<std::unique_ptr<storage::derived_store>> open_store(const config::node_config& config,
+                                                           const booted_replica& booted, bool from_scratch) {
+    const auto directory = derived_directory(config);
+    const auto id = storage::to_string(booted.hard_state.id);
+    if (!from_scratch) {
+        auto opened = storage::derived_store::open(directory, id);
+        if (opened.ok() || opened.failure().code == errc::unavailable ||
+            opened.failure().code == errc::io_failed)
+            return opened;
+        spdlog::warn("the derived store is built anew from the log: {}", opened.failure().message);
+    }
+    if (auto destroyed = storage::derived_store::destroy(directory); !destroyed.ok())
+        return destroyed.failure();
+    return storage::derived_store::open(directory, id);
+}
+
+result<void> open_log(const config::node_config& config, booted_replica& booted) {
+    storage::log_options options;
+    options.recovery.segments.segment_size = config.segment_bytes;
+    options.recovery.durable_until = booted.store->durable();
+    const auto last_entry = broker::load_last_entry(*booted.store);
+    if (!last_entry.ok())
+        return last_entry.failure();
+    options.recovery.scan_from = *last_entry;
+    options.recovery.accept_loss_at = config.accept_data_loss;
+    options.cache_bytes = config.entry_cache_bytes;
+    auto opened = storage::log_store::open(*booted.files, as_path(config.store_path), options);
+    if (!opened.ok())
+        return opened.failure();
+    booted.log = std::move(*opened);
+    const auto& recovered = booted.log->recovered();
+    if (recovered.cut)
+        spdlog::warn("cut {} bytes at the end of the log, position {}: {}{}", recovered.cut->bytes,
+                     recovered.cut->position.value(), recovered.cut->reason,
+                     recovered.cut->loss_accepted ? "; accepted by acceptDataLoss"
+                                                  : "; they were never answered OK");
+    return {};
+}
+
+// --- applying
+// ---------------------------------------------------------------------------------------------------------
+
+result<void> checkpoint(booted_replica& booted, log_position applied, log_position last_entry) {
+    auto taken = booted.pending.take(booted.state.next_topic_id(), last_entry);
+    if (auto written = booted.store->write(std::move(taken.batch), applied); !written.ok())
+        return written;
+    return booted.store->flush();
+}
+
+result<void> apply_entries(booted_replica& booted, log_position first, log_position last) {
+    std::vector<queue_offset> offsets;
+    log_position previous = first;
+    return storage::for_each_entry(
+        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
+            if (booted.pending.size() >= rebuild_checkpoint_changes)
+                if (auto saved = checkpoint(booted, entry.header.position, previous); !saved.ok())
+                    return saved;
+            previous = entry.header.position;
+            broker::state_changes changes;
+            offsets.clear();
+            if (auto applied = booted.state.apply(entry.bytes, entry.header.position, changes, offsets);
+                !applied.ok())
+                return applied;
+            booted.state.collect_runs(changes);
+            booted.pending.add(changes);
+            return {};
+        });
+}
+
+result<std::optional<broker::log_snapshot>> last_snapshot(booted_replica& booted, log_position first,
+                                                          log_position last) {
+    std::optional<broker::log_snapshot> found;
+    auto scanned = storage::for_each_entry(
+        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
+            broker::command_cursor cursor{entry.bytes, storage::entry_header_size};
+            while (!cursor.done()) {
+                const auto command = cursor.next();
+                if (!command.ok())
+                    return command.failure();
+                if (command->header.kind != broker::command_kind::trim)
+                    continue;
+                auto snapshot = broker::decode_snapshot(command->payload);
+                if (!snapshot.ok())
+                    return snapshot.failure();
+                found = std::move(*snapshot);
+            }
+            return {};
+        });
+    if (!scanned.ok())
+        return scanned.failure();
+    return found;
+}
+
+// The log has lost its beginning, so what was in there comes from its last snapshot (broker/snapshot.hpp).
+result<log_position> apply_snapshot(booted_replica& booted, log_position first, log_position last) {
+    auto snapshot = last_snapshot(booted, first, last);
+    if (!snapshot.ok())
+        return snapshot.failure();
+    if (!*snapshot)
+        return error{errc::corrupted,
+                     "the log begins at " + std::to_string(first.value()) +
+                         " but holds no snapshot of what was before: segments were removed by hand; "
+                         "put them back"};
+    booted.state = broker::restore_snapshot(**snapshot);
+    broker::state_changes changes;
+    for (const auto& [name, topic] : booted.state.topics())
+        changes.facts.emplace_back(broker::topic_put{topic});
+    for (const auto& [name, group] : booted.state.groups())
+        changes.facts.emplace_back(broker::group_put{group});
+    for (const auto& offset : (*snapshot)->offsets)
+        changes.facts.emplace_back(offset);
+    changes.facts.emplace_back(broker::log_trimmed{(*snapshot)->first, (*snapshot)->firsts});
+    booted.pending.add(changes);
+    const auto begin = std::max(first, (*snapshot)->first);
+    auto applied = storage::for_each_entry(
+        booted.log->segments(), begin, (*snapshot)->as_of,
+        [&](const storage::scanned_entry& entry) -> result<void> {
+            if (auto outcome = booted.state.apply_messages(entry.bytes, entry.header.position); !outcome.ok())
+                return outcome;
+            broker::state_changes runs;
+            booted.state.collect_runs(runs);
+            booted.pending.add(runs);
+            return {};
+        });
+    if (applied.ok())
+        applied = broker::check_against(**snapshot, booted.state);
+    if (!applied.ok())
+        return applied.failure();
+    return (*snapshot)->as_of;
+}
+
+result<void> catch_up(booted_replica& booted) {
+    const auto& recovered = booted.log->recovered();
+    auto from = booted.store->applied();
+    if (from == log_position{0} && recovered.first > log_position{0}) {
+        auto applied = apply_snapshot(booted, recovered.first, recovered.end);
+        if (!applied.ok())
+            return applied.failure();
+        from = *applied;
+    } else {
+        auto loaded = broker::load_state(*booted.store);
+        if (!loaded.ok())
+            return loaded.failure();
+        booted.state = std::move(*loaded);
+    }
+    return apply_entries(booted, from, recovered.end);
+}
+
+result<timestamp_ms> last_timestamp(const booted_replica& booted) {
+    const auto& recovered = booted.log->recovered();
+    if (!recovered.last_entry)
+        return timestamp_ms{0};
+    const auto segment = recovered.segments->find(*recovered.last_entry);
+    std::array<std::byte, storage::entry_header_size> bytes{};
+    if (auto read = segment->read(*recovered.last_entry, bytes); !read.ok())
+        return read.failure();
+    const auto header = storage::decode_entry_header(bytes);
+    if (!header.ok())
+        return header.failure();
+    return header->timestamp;
+}
+
+} // namespace
+
+storage::path hard_state_file(const config::node_config& config) {
+    return as_path(config.store_path) / "hard_state";
+}
+
+result<booted_replica> boot(const config::node_config& config) {
+    booted_replica booted;
+    if (auto opened = open_disk(config, booted); !opened.ok())
+        return opened.failure();
+    if (auto loaded = load_identity(config, booted); !loaded.ok())
+        return loaded.failure();
+    auto store = open_store(config, booted, false);
+    if (!store.ok())
+        return store.failure();
+    booted.store = std::move(*store);
+    if (auto opened = open_log(config, booted); !opened.ok())
+        return opened.failure();
+    const auto& recovered = booted.log->recovered();
+    const bool ahead = booted.store->applied() > recovered.end;
+    const bool behind =
+        booted.store->applied() < recovered.first && booted.store->applied() > log_position{0};
+    if (ahead || behind) {
+        spdlog::warn("the derived store, at {}, does not fit the log, which is [{}, {}): it is built anew",
+                     booted.store->applied().value(), recovered.first.value(), recovered.end.value());
+        booted.store.reset();
+        auto fresh = open_store(config, booted, true);
+        if (!fresh.ok())
+            return fresh.failure();
+        booted.store = std::move(*fresh);
+    }
+    if (auto applied = catch_up(booted); !applied.ok())
+        return applied.failure();
+    // The read view begins with everything in the store.
+    if (!booted.pending.empty())
+        if (auto saved = checkpoint(booted, recovered.end, recovered.last_entry.value_or(recovered.first));
+            !saved.ok())
+            return saved.failure();
+    const auto timestamp = last_timestamp(booted);
+    if (!timestamp.ok())
+        return timestamp.failure();
+    booted.tail = {recovered.end, std::max(recovered.last_term, booted.hard_state.term),
+                   recovered.last_checksum, *timestamp, recovered.geometry};
+    return booted;
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,40 @@
+// From a data directory to a replica that can lead: everything a start does before the first actor runs.
+//
+// Takes the directory's lock, recovers the log (durable up to its end when this returns), opens the derived
+// store and applies to it what the log has beyond its last checkpoint. A derived store that is lost, damaged
+// or another log's is built again from the log.
+#pragma once
+
+#include "broker/replica.hpp"
+#include "broker/state_store.hpp"
+#include "config/node_config.hpp"
+#include "storage/derived_store.hpp"
+#include "storage/fault_file_system.hpp"
+#include "storage/hard_state.hpp"
+#include "storage/log_store.hpp"
+#include "storage/posix_file_system.hpp"
+
+#include <memory>
+
+namespace holdfast::actors {
+
+// Members are destroyed from the last to the first: the lock goes last.
+struct booted_replica {
+    std::unique_ptr<storage::posix_file_system> disk;
+    std::unique_ptr<storage::fault_file_system> faults; // only when the config injects some
+    storage::file_system* files = nullptr;              // the one to use
+    std::unique_ptr<storage::directory_lock> lock;
+    storage::hard_state hard_state;
+    std::unique_ptr<storage::log_store> log;
+    std::unique_ptr<storage::derived_store> store;
+    broker::state state;                // at the end of the log, as is the store
+    broker::checkpoint_builder pending; // used on the way there; empty afterwards
+    broker::recovered_tail tail;
+};
+
+// Errors are words for the operator: which file, what is wrong, what to do.
+result<booted_replica> boot(const config::node_config& config);
+
+[[nodiscard]] storage::path hard_state_file(const config::node_config& config);
+
+} // namespace holdfast::actors

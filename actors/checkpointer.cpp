@@ -1,0 +1,66 @@
+#include "actors/checkpointer.hpp"
+
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+namespace {
+
+bool save(checkpoint_job& job, const checkpointer_environment& environment) {
+    auto outcome = environment.store->write(std::move(job.checkpoint.batch), job.applied);
+    if (outcome.ok()) {
+        for (const auto& [queue, until] : job.checkpoint.covered)
+            environment.view->queues().evict(queue, until);
+        outcome = environment.store->flush();
+    }
+    if (!outcome.ok())
+        spdlog::critical("a checkpoint of the derived store failed: {}", outcome.failure().message);
+    return outcome.ok();
+}
+
+trim_plan_ptr plan(log_position wanted, const checkpointer_environment& environment) {
+    auto planned = std::make_shared<trim_plan>();
+    // Whatever a start would have to apply again must stay.
+    planned->first = std::min(wanted, environment.store->durable());
+    for (const auto& [queue, bounds] : environment.view->queues().all()) {
+        const auto kept = broker::first_kept(*environment.store, queue, bounds, planned->first);
+        if (!kept.ok()) {
+            spdlog::error("old segments stay: {}", kept.failure().message);
+            return nullptr;
+        }
+        if (*kept > queue_offset{0})
+            planned->firsts.emplace_back(queue, *kept);
+    }
+    return planned;
+}
+
+void remove_below(log_position first, const checkpointer_environment& environment) {
+    const auto removed = environment.log->remove_before(first);
+    if (!removed.ok())
+        spdlog::error("old segments could not be removed: {}", removed.failure().message);
+    else
+        spdlog::info("retention: the log now begins at {}", removed->value());
+    auto* const keys = environment.keys->load(std::memory_order_acquire);
+    if (keys == nullptr)
+        return;
+    if (const auto dropped = keys->drop_below(first); !dropped.ok())
+        spdlog::warn("the key index keeps old entries: {}", dropped.failure().message);
+}
+
+} // namespace
+
+checkpointer_actor::behavior_type checkpointer(checkpointer_actor::pointer self, commit_log_actor log,
+                                               checkpointer_environment environment) {
+    return {
+        [=](save_atom, const checkpoint_job_ptr& job) {
+            self->send(log, saved_atom::value, save(*job, environment));
+        },
+        [=](plan_atom, log_position wanted) {
+            if (auto planned = plan(wanted, environment))
+                self->send(log, trim_atom::value, std::move(planned));
+        },
+        [=](trim_atom, log_position first) { remove_below(first, environment); },
+    };
+}
+
+} // namespace holdfast::actors

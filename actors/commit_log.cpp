@@ -1,0 +1,242 @@
+#include "actors/commit_log.hpp"
+
+#include "broker/snapshot.hpp"
+#include "storage/entry.hpp"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+
+void commit_log_state::set_up(commit_log_actor::pointer self, broker::replica replica,
+                              commit_log_environment environment, commit_log_settings settings) {
+    self_ = self;
+    replica_.emplace(std::move(replica));
+    environment_ = std::move(environment);
+    settings_ = settings;
+    checkpointed_ = replica_->applied();
+    last_checkpoint_ = self_->clock().now();
+}
+
+void commit_log_state::connect(flusher_actor flusher, checkpointer_actor checkpointer,
+                               key_indexer_actor indexer) {
+    flusher_ = std::move(flusher);
+    checkpointer_ = std::move(checkpointer);
+    indexer_ = std::move(indexer);
+}
+
+void commit_log_state::start() {
+    self_->delayed_send(self_, settings_.tick_interval, tick_atom::value);
+    carry_out(replica_->step(broker::started{}));
+}
+
+void commit_log_state::append(append_request& request) {
+    const broker::batch_ticket ticket{next_ticket_++};
+    waiting_.push_back({request.ticket, request.appender});
+    broker::batches_received received;
+    received.now = environment_.wall_clock();
+    received.batches.push_back({std::move(request.draft), ticket});
+    auto effects = replica_->step(std::move(received));
+    // A refused batch is not in the log: it is the one that was just put at the end of the waiting.
+    for (auto& refused : effects.rejected) {
+        add_outcome(request.appender, {request.ticket, {}, {}, std::move(refused.reason)});
+        waiting_.pop_back();
+    }
+    carry_out(std::move(effects));
+}
+
+void commit_log_state::flushed(const flush_report& report) {
+    if (report.failure)
+        carry_out(replica_->step(broker::flush_failed{*report.failure}));
+    else
+        carry_out(replica_->step(broker::entries_flushed{report.until, report.durable}));
+    if (stopping_)
+        finish_stopping();
+}
+
+void commit_log_state::carry_out(broker::effects effects) {
+    if (effects.persist_term) {
+        if (const auto persisted = environment_.persist_term(*effects.persist_term); persisted.ok())
+            carry_out(replica_->step(broker::term_persisted{}));
+        else
+            carry_out(replica_->step(broker::flush_failed{persisted.failure()}));
+    }
+    if (effects.flush) {
+        for (const auto& entry : effects.flush->entries) {
+            const auto header = storage::decode_entry_header(entry.view());
+            HOLDFAST_CHECK(header.ok());
+            environment_.cache->insert(header->position, entry);
+        }
+        self_->send(flusher_, flush_atom::value,
+                    std::make_shared<const broker::flush_request>(std::move(*effects.flush)));
+    }
+    publish(effects.changes);
+    answer(std::move(effects.applied));
+    if (effects.fenced) {
+        environment_.on_fenced(*effects.fenced);
+        fail_all(*effects.fenced);
+    }
+    send_outcomes();
+    if (!leading_told_ && replica_->leading() && replica_->applied() > checkpointed_) {
+        leading_told_ = true;
+        environment_.on_leading();
+    }
+}
+
+// Readers see a message before its producer gets the answer: an answered message can be consumed at once.
+void commit_log_state::publish(const broker::state_changes& changes) {
+    std::vector<storage::waiter_id> woken;
+    environment_.view->apply(changes, woken);
+    pending_.add(changes);
+    environment_.view->publish({replica_->current().first_position(), replica_->appended(),
+                                replica_->flushed(), replica_->committed(), replica_->applied()});
+    for (const auto& change : changes.facts)
+        if (const auto* const trimmed = std::get_if<broker::log_trimmed>(&change))
+            self_->send(checkpointer_, trim_atom::value, trimmed->first);
+    if (!woken.empty())
+        for (auto& wake : environment_.waiters->group(woken))
+            self_->send(wake.session, arrived_atom::value, std::move(wake.slots));
+    if (replica_->applied() - checkpointed_ >= settings_.checkpoint_bytes ||
+        pending_.size() >= settings_.checkpoint_changes)
+        checkpoint();
+}
+
+void commit_log_state::answer(std::vector<broker::applied_batch> applied) {
+    for (auto& batch : applied) {
+        HOLDFAST_CHECK(!waiting_.empty());
+        const auto appender = std::move(waiting_.front());
+        waiting_.pop_front();
+        add_outcome(appender.appender,
+                    {appender.ticket, batch.position, std::move(batch.offsets), std::nullopt});
+    }
+}
+
+// What was appended and not flushed may or may not be on the disk; the one thing it can't be answered is OK.
+void commit_log_state::fail_all(const error& reason) {
+    const error unknown{errc::io_failed,
+                        "the log's disk failed before the message was safe, its fate is unknown: " +
+                            reason.message};
+    while (!waiting_.empty()) {
+        const auto appender = std::move(waiting_.front());
+        waiting_.pop_front();
+        add_outcome(appender.appender, {appender.ticket, {}, {}, unknown});
+    }
+}
+
+void commit_log_state::add_outcome(const appender_actor& appender, batch_outcome outcome) {
+    if (!appender) // its own trim
+        return;
+    auto found = std::find_if(outcomes_.begin(), outcomes_.end(),
+                              [&](const auto& gathered) { return gathered.first == appender; });
+    if (found == outcomes_.end()) {
+        outcomes_.emplace_back(appender, std::vector<batch_outcome>{});
+        found = std::prev(outcomes_.end());
+    }
+    found->second.push_back(std::move(outcome));
+}
+
+void commit_log_state::send_outcomes() {
+    for (auto& [appender, outcomes] : outcomes_)
+        self_->send(appender, outcome_atom::value,
+                    std::make_shared<const std::vector<batch_outcome>>(std::move(outcomes)));
+    outcomes_.clear();
+}
+
+void commit_log_state::checkpoint() {
+    if (saving_ || saving_failed_ || pending_.empty())
+        return;
+    saving_ = true;
+    checkpointed_ = replica_->applied();
+    last_checkpoint_ = self_->clock().now();
+    auto job = std::make_shared<checkpoint_job>();
+    job->checkpoint = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry());
+    job->applied = checkpointed_;
+    self_->send(checkpointer_, save_atom::value, std::move(job));
+}
+
+void commit_log_state::saved(bool succeeded) {
+    saving_ = false;
+    if (!succeeded) {
+        saving_failed_ = true;
+        carry_out(replica_->step(broker::flush_failed{
+            {errc::io_failed, "the derived store can't be written; nothing answered is lost, the next start "
+                              "works it out again from the log"}}));
+    }
+    if (stopping_)
+        finish_stopping();
+}
+
+void commit_log_state::tick() {
+    self_->delayed_send(self_, settings_.tick_interval, tick_atom::value);
+    if (replica_->appended() == seen_at_tick_)
+        carry_out(replica_->step(broker::idled{environment_.wall_clock()}));
+    seen_at_tick_ = replica_->appended();
+    if (self_->clock().now() - last_checkpoint_ >= settings_.checkpoint_interval)
+        checkpoint();
+    if (replica_->applied() > indexed_until_) {
+        indexed_until_ = replica_->applied();
+        self_->send(indexer_, index_atom::value, indexed_until_);
+    }
+}
+
+void commit_log_state::trim(const trim_plan& plan) {
+    if (plan.first <= replica_->current().first_position())
+        return;
+    broker::append_batch batch;
+    batch.draft.add(broker::command_kind::trim, broker::encode_snapshot(replica_->current(), plan.first,
+                                                                        replica_->applied(), plan.firsts));
+    batch.ticket = broker::batch_ticket{next_ticket_++};
+    broker::batches_received received;
+    received.now = environment_.wall_clock();
+    received.batches.push_back(std::move(batch));
+    auto effects = replica_->step(std::move(received));
+    if (effects.rejected.empty())
+        waiting_.push_back({0, {}});
+    else
+        spdlog::warn("old segments stay for now: {}", effects.rejected.front().reason.message);
+    carry_out(std::move(effects));
+}
+
+caf::result<drained_atom> commit_log_state::stop() {
+    stopping_ = true;
+    carry_out(replica_->step(broker::stopping{}));
+    drained_ = self_->make_response_promise<drained_atom>();
+    auto promise = drained_;
+    finish_stopping();
+    return promise;
+}
+
+void commit_log_state::finish_stopping() {
+    if (!drained_.pending())
+        return;
+    const bool answered =
+        waiting_.empty() && (!replica_->leading() || replica_->flushed() == replica_->appended());
+    if (!answered)
+        return;
+    if (!saving_ && !saving_failed_ && !pending_.empty())
+        checkpoint();
+    if (!saving_)
+        drained_.deliver(drained_atom::value);
+}
+
+commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<commit_log_state> self,
+                                           std::shared_ptr<broker::replica> replica,
+                                           commit_log_environment environment, commit_log_settings settings,
+                                           std::function<commit_log_helpers(commit_log_actor)> make_helpers) {
+    auto& state = self->state;
+    state.set_up(self, std::move(*replica), std::move(environment), settings);
+    auto helpers = make_helpers(self);
+    state.connect(std::move(helpers.flusher), std::move(helpers.checkpointer), std::move(helpers.indexer));
+    return {
+        [self](start_atom) { self->state.start(); },
+        [self](append_atom, const append_request_ptr& request) { self->state.append(*request); },
+        [self](flushed_atom, const flush_report& report) { self->state.flushed(report); },
+        [self](saved_atom, bool succeeded) { self->state.saved(succeeded); },
+        [self](tick_atom) { self->state.tick(); },
+        [self](trim_atom, const trim_plan_ptr& plan) { self->state.trim(*plan); },
+        [self](stop_atom) { return self->state.stop(); },
+    };
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,113 @@
+// The commit_log actor: one replica in production. It owns a broker::replica and carries out its effects; the
+// decisions are all in there.
+//
+// In: batches from sessions, reports from the flusher and the checkpointer, ticks. Out: flush requests (one
+// under way at a time), outcomes to those who appended (one message an appender and turn), wake-ups to
+// consumers, checkpoints.
+#pragma once
+
+#include "actors/committed_view.hpp"
+#include "actors/messages.hpp"
+#include "actors/wake_registry.hpp"
+#include "broker/replica.hpp"
+#include "storage/entry_cache.hpp"
+#include "storage/hard_state.hpp"
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+
+namespace holdfast::actors {
+
+struct commit_log_settings {
+    std::chrono::milliseconds tick_interval{1'000};
+    std::chrono::milliseconds checkpoint_interval{5'000};
+    std::uint64_t checkpoint_bytes = 256U << 20U; // of log
+    std::size_t checkpoint_changes = 200'000;     // messages and facts
+};
+
+// What the actor works with; everything outlives it.
+struct commit_log_environment {
+    committed_view* view = nullptr;
+    storage::entry_cache* cache = nullptr;
+    wake_registry* waiters = nullptr;
+    // Makes a term durable (hard state); called before anything of that term is written.
+    std::function<result<void>(term_number)> persist_term;
+    std::function<timestamp_ms()> wall_clock;
+    // Told once, with the reason, when the replica fences itself.
+    std::function<void(const error&)> on_fenced;
+    // Told once, when the first entry of the own term is committed: sends can be answered.
+    std::function<void()> on_leading;
+};
+
+class commit_log_state {
+  public:
+    commit_log_state() = default;
+    void set_up(commit_log_actor::pointer self, broker::replica replica, commit_log_environment environment,
+                commit_log_settings settings);
+
+    // The helpers are made after the commit log, with its handle.
+    void connect(flusher_actor flusher, checkpointer_actor checkpointer, key_indexer_actor indexer);
+
+    void start();
+    void append(append_request& request);
+    void flushed(const flush_report& report);
+    void saved(bool succeeded);
+    void tick();
+    void trim(const trim_plan& plan);
+    caf::result<drained_atom> stop();
+
+  private:
+    struct waiting_appender {
+        std::uint64_t ticket;
+        appender_actor appender;
+    };
+
+    void carry_out(broker::effects effects);
+    void answer(std::vector<broker::applied_batch> applied);
+    void fail_all(const error& reason);
+    void send_outcomes();
+    void add_outcome(const appender_actor& appender, batch_outcome outcome);
+    void publish(const broker::state_changes& changes);
+    void checkpoint();
+    void finish_stopping();
+
+    commit_log_actor::pointer self_ = nullptr;
+    std::optional<broker::replica> replica_;
+    broker::checkpoint_builder pending_;
+    commit_log_environment environment_;
+    commit_log_settings settings_;
+    flusher_actor flusher_;
+    checkpointer_actor checkpointer_;
+    key_indexer_actor indexer_;
+
+    std::deque<waiting_appender> waiting_; // in log order
+    std::uint64_t next_ticket_ = 1;
+    // Outcomes of this turn by appender; almost always one or two.
+    std::vector<std::pair<appender_actor, std::vector<batch_outcome>>> outcomes_;
+
+    log_position checkpointed_;
+    log_position indexed_until_; // what the key indexer was told
+    log_position seen_at_tick_;
+    caf::actor_clock::time_point last_checkpoint_;
+    bool saving_ = false;
+    bool saving_failed_ = false;
+    bool leading_told_ = false;
+    bool stopping_ = false;
+    caf::typed_response_promise<drained_atom> drained_;
+};
+
+struct commit_log_helpers {
+    flusher_actor flusher;
+    checkpointer_actor checkpointer;
+    key_indexer_actor indexer;
+};
+
+// `make_helpers` is called once, with the new actor's handle, before it handles any message.
+commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<commit_log_state> self,
+                                           std::shared_ptr<broker::replica> replica,
+                                           commit_log_environment environment, commit_log_settings settings,
+                                           std::function<commit_log_helpers(commit_log_actor)> make_helpers);
+
+} // namespace holdfast::actors

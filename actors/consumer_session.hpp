@@ -1,0 +1,85 @@
+// The consumer_session actor: everything one connection asks as a consumer. Pulls read the committed view
+// here, on this actor's thread; a pull at the end of its queue is parked until a message comes or its time is
+// up. What only the disk has goes to a reader, what concerns a group to its consumer_group.
+//
+// Every request ends in exactly one answer (none when oneway), or in a closed connection; except that offsets
+// which can't be read now are not answered at all (trap T1).
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/pull_reader.hpp"
+#include "actors/session_environment.hpp"
+
+#include <set>
+#include <unordered_map>
+
+namespace holdfast::actors {
+
+class consumer_session_state {
+  public:
+    void set_up(consumer_session_actor::pointer self, connection_ptr connection,
+                std::shared_ptr<const session_environment> environment);
+
+    void frames(const session_frames& received);
+    void arrived(const std::vector<parking_slot>& slots);
+    void tick();
+    void closed();
+
+  private:
+    struct parked_pull {
+        std::string topic;
+        pull_range range;
+        protocol::tag_filter filter;
+        protocol::answer_to answer;
+        caf::actor_clock::time_point deadline;
+    };
+
+    void dispatch(const network::frame_batch& frames, std::uint32_t index);
+    void pull(const network::frame_batch& frames, std::uint32_t index);
+    void park(parked_pull pull);
+    void look_again(parking_slot slot);
+    void update_offset();
+    void query_offset();
+    void bounds_of_queue();
+    void heart_beat();
+    void unregister();
+    void list_members();
+    void check_client_config();
+    void to_reader(const network::frame_batch& frames, std::uint32_t index);
+
+    template <class Request>
+    std::optional<Request> decode();
+    broker::topic_ptr existing_topic(std::string_view name, queue_number queue);
+    void commit(std::string_view group, queue_key queue, queue_offset next, bool answered);
+    void refuse(protocol::response_code code, std::string_view remark);
+    void send_answers();
+
+    consumer_session_actor::pointer self_ = nullptr;
+    connection_ptr connection_;
+    std::shared_ptr<const session_environment> environment_;
+    std::optional<pull_reader> reader_;
+    protocol::remoting_command command_;
+    byte_buffer answers_;
+
+    std::unordered_map<parking_slot, parked_pull> parked_;
+    parking_slot next_slot_ = 0;
+    std::set<std::string, std::less<>> joined_; // groups that must hear when the connection closes
+    std::size_t next_reader_ = 0;
+    bool ticking_ = false;
+    bool closed_ = false;
+};
+
+// What a pull asks for, checked and clamped; used by the session and by readers. Fills `refused` otherwise.
+struct checked_pull {
+    pull_range range;
+    protocol::tag_filter filter;
+    std::chrono::milliseconds hold{0};
+};
+std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,
+                                       const session_environment& environment, broker::refusal& refused);
+
+consumer_session_actor::behavior_type
+consumer_session(consumer_session_actor::stateful_pointer<consumer_session_state> self,
+                 connection_ptr connection, std::shared_ptr<const session_environment> environment);
+
+} // namespace holdfast::actors

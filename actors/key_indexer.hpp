@@ -1,0 +1,41 @@
+// The key_indexer actor: builds the index of KEYS and UNIQ_KEY behind the produce path, in sorted bulk, from
+// the committed log. Detached; it opens the index itself, so that a start does not wait for it.
+#pragma once
+
+#include "actors/committed_view.hpp"
+#include "actors/messages.hpp"
+#include "storage/key_index.hpp"
+#include "storage/log_store.hpp"
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace holdfast::actors {
+
+struct key_indexer_environment {
+    std::filesystem::path directory;
+    std::string log_id;
+    storage::log_store* log = nullptr;
+    committed_view* view = nullptr;
+    std::atomic<storage::key_index*>* published =
+        nullptr; // set when the index is open, cleared before it closes
+};
+
+struct key_indexer_state {
+    ~key_indexer_state();
+
+    void set_up(key_indexer_environment environment);
+    // Indexes everything committed below `until` that is not indexed yet.
+    void index(log_position until);
+
+    key_indexer_environment environment_;
+    std::unique_ptr<storage::key_index> index_;
+    std::vector<storage::key_entry> bulk_;
+};
+
+key_indexer_actor::behavior_type key_indexer(key_indexer_actor::stateful_pointer<key_indexer_state> self,
+                                             key_indexer_environment environment);
+
+} // namespace holdfast::actors

@@ -1,0 +1,32 @@
+// Limits of the sessions, by name. Those of the sockets are in network/limits.hpp, those of the wire in
+// protocol/limits.hpp; the configurable ones are read from config/node_config.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace holdfast::actors::limits {
+
+// The log writes a session's messages in entries of about this size; one larger message makes a larger entry.
+inline constexpr std::size_t entry_target_bytes = 1U << 20U;
+// Topics of one broker; each costs a few hundred bytes of memory and a line in every route answer.
+inline constexpr std::size_t max_topics = 1'000'000;
+// Consumer groups with an actor; a client that invents group names stops here.
+inline constexpr std::size_t max_groups = 100'000;
+// Index entries that one pull looks through for a matching tag before it answers "nothing here, go on".
+inline constexpr std::size_t max_examined_per_pull = 16'384;
+inline constexpr std::size_t index_read_chunk = 1'024;
+// Bytes of records in one answer to a pull, whatever it asks for (the first record always goes).
+inline constexpr std::size_t max_pull_bytes = 4U << 20U;
+// How long a pull may be held: well below the 30 s at which clients give up (trap T18).
+inline constexpr std::chrono::milliseconds max_suspend{20'000};
+// How often held pulls are looked at for their time-out; an answer is late by at most this.
+inline constexpr std::chrono::milliseconds suspend_tick{200};
+// Members that a group forgets when they fall silent (protocol reference 6.13).
+inline constexpr std::chrono::seconds member_expiry{120};
+inline constexpr std::chrono::seconds member_scan{10};
+// A request from actor to actor that is not answered by then is given up.
+inline constexpr std::chrono::seconds request_timeout{10};
+
+} // namespace holdfast::actors::limits

@@ -1,0 +1,96 @@
+#include "actors/name_service.hpp"
+
+#include "actors/frame_decoding.hpp"
+#include "actors/routes.hpp"
+#include "protocol/admin_bodies.hpp"
+
+#include <utility>
+
+namespace holdfast::actors {
+
+using protocol::request_code;
+using protocol::response_code;
+
+bool is_name_service_code(request_code code) {
+    switch (code) {
+    case request_code::get_route_info_by_topic:
+    case request_code::get_broker_cluster_info:
+    case request_code::get_all_topic_list_from_name_server:
+    case request_code::get_topics_by_cluster:
+    case request_code::get_system_topic_list_from_name_server:
+    case request_code::delete_topic_in_name_server:
+    case request_code::get_kv_config:
+    case request_code::get_kv_list_by_namespace:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void name_service_state::frames(const admin_job& job) {
+    byte_buffer out;
+    for (const auto index : job.frames->chosen)
+        if (decode_frame(job.frames->frames, index, *job.connection, command_))
+            answer(out);
+    if (!out.empty())
+        job.connection->send(out.release());
+}
+
+void name_service_state::answer(byte_buffer& out) {
+    const auto to = protocol::answer_to::of(command_);
+    switch (command_.request()) {
+    case request_code::get_route_info_by_topic:
+        return route(out);
+    case request_code::get_broker_cluster_info:
+        return protocol::append_success(out, to,
+                                        as_bytes(protocol::encode_cluster_info(cluster_of(*environment_))));
+    case request_code::get_all_topic_list_from_name_server:
+    case request_code::get_topics_by_cluster:
+        return topic_list(out);
+    case request_code::get_system_topic_list_from_name_server: {
+        const auto& config = *environment_->config;
+        const protocol::topic_list list{{config.cluster_name, config.broker_name},
+                                        environment_->broker_address};
+        return protocol::append_success(out, to, as_bytes(protocol::encode_topic_list(list)));
+    }
+    case request_code::delete_topic_in_name_server:
+        // Routes come from the broker's topics: with the topic deleted there (215) nothing is left to do
+        // here.
+        return protocol::append_success(out, to);
+    default:
+        return protocol::append_failure(out, to, response_code::query_not_found,
+                                        "this name service keeps no key-value configuration");
+    }
+}
+
+void name_service_state::route(byte_buffer& out) {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::get_route_info_request>(command_);
+    if (!request.ok())
+        return protocol::append_failure(out, to, response_code::system_error, request.failure().message);
+    const auto route = route_of(*environment_, request->topic);
+    if (!route)
+        return protocol::append_failure(out, to, response_code::topic_not_exist,
+                                        "No topic route info in name server for the topic: " +
+                                            std::string{request->topic});
+    protocol::append_success(out, to, as_bytes(protocol::encode_route(*route)));
+}
+
+void name_service_state::topic_list(byte_buffer& out) {
+    protocol::topic_list list;
+    for (const auto& topic : environment_->view->topics())
+        list.topics.push_back(topic->name);
+    protocol::append_success(out, protocol::answer_to::of(command_),
+                             as_bytes(protocol::encode_topic_list(list)));
+}
+
+name_service_actor::behavior_type
+name_service(name_service_actor::stateful_pointer<name_service_state> self,
+             std::function<std::shared_ptr<const session_environment>()> environment) {
+    return {[self, environment](frames_atom, const admin_job_ptr& job) {
+        self->state.set_up(environment());
+        self->state.frames(*job);
+    }};
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,35 @@
+// The name_service actor: answers what clients ask a RocketMQ name server (protocol reference 3.1), from the
+// committed view of this node. There is no name server to run and no registration: a topic has a route as
+// soon as it is committed.
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/session_environment.hpp"
+#include "base/byte_buffer.hpp"
+
+namespace holdfast::actors {
+
+// Whether a name server answers this code.
+[[nodiscard]] bool is_name_service_code(protocol::request_code code);
+
+class name_service_state {
+  public:
+    void set_up(std::shared_ptr<const session_environment> environment) {
+        environment_ = std::move(environment);
+    }
+    void frames(const admin_job& job);
+
+  private:
+    void answer(byte_buffer& out);
+    void route(byte_buffer& out);
+    void topic_list(byte_buffer& out);
+
+    std::shared_ptr<const session_environment> environment_;
+    protocol::remoting_command command_;
+};
+
+name_service_actor::behavior_type
+name_service(name_service_actor::stateful_pointer<name_service_state> self,
+             std::function<std::shared_ptr<const session_environment>()> environment);
+
+} // namespace holdfast::actors

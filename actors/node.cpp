@@ -1,0 +1,306 @@
+#include "actors/node.hpp"
+
+#include "actors/admin.hpp"
+#include "actors/boot.hpp"
+#include "actors/checkpointer.hpp"
+#include "actors/commit_log.hpp"
+#include "actors/consumer_group.hpp"
+#include "actors/flusher.hpp"
+#include "actors/key_indexer.hpp"
+#include "actors/name_service.hpp"
+#include "actors/reader.hpp"
+#include "actors/scheduler.hpp"
+#include "actors/session_router.hpp"
+#include "network/io_runner.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <malloc.h>
+#include <mutex>
+#include <spdlog/spdlog.h>
+#include <thread>
+
+namespace holdfast::actors {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto drain_deadline = 10s;
+constexpr auto close_deadline = 2s;
+
+timestamp_ms wall_clock() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return timestamp_ms{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+}
+
+// Batches are buffers of up to a few MiB that come and go: kept by the allocator instead of being mapped and
+// zeroed anew each time.
+void tune_allocator() {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_ARENA_MAX, 4);
+}
+
+// SIGTERM and SIGINT are waited for; they must be blocked before the first thread is made.
+sigset_t block_signals() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+void configure(caf::actor_system_config& settings, const config::node_config& config) {
+    // With "stealing" a message can wait for 10 ms behind a busy sender.
+    settings.set("scheduler.policy", caf::atom("sharing"));
+    const auto workers = config.worker_threads != 0
+                             ? std::size_t{config.worker_threads}
+                             : std::max(std::size_t{std::thread::hardware_concurrency()}, std::size_t{2});
+    settings.set("scheduler.max-threads", workers);
+    settings.set("scheduler.max-throughput", std::size_t{200});
+}
+
+// Set by the commit log's first committed entry, or by its fencing.
+class start_signal {
+  public:
+    void set() {
+        const std::lock_guard lock{mutex_};
+        done_ = true;
+        changed_.notify_all();
+    }
+    void wait() {
+        std::unique_lock lock{mutex_};
+        changed_.wait(lock, [&] { return done_; });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool done_ = false;
+};
+
+class node {
+  public:
+    node(const config::node_config& config, booted_replica booted)
+        : config_(config),
+          booted_(std::move(booted)),
+          view_(booted_.state, *booted_.store),
+          system_config_{} {
+        configure(system_config_, config_);
+        system_ = std::make_unique<caf::actor_system>(system_config_);
+    }
+
+    result<void> start();
+    void announce() const;
+    void stop();
+
+  private:
+    void spawn_log();
+    void spawn_services();
+    [[nodiscard]] commit_log_helpers make_helpers(const commit_log_actor& log);
+
+    const config::node_config& config_;
+    booted_replica booted_;
+    committed_view view_;
+    group_registry groups_;
+    wake_registry waiters_;
+    node_health health_;
+    node_counters counters_;
+    std::atomic<storage::key_index*> keys_{nullptr};
+    start_signal started_;
+    caf::actor_system_config system_config_;
+    std::unique_ptr<caf::actor_system> system_;
+
+    std::shared_ptr<session_environment> environment_ = std::make_shared<session_environment>();
+    checkpointer_actor checkpointer_;
+    std::vector<caf::strong_actor_ptr> actors_; // in the order of their end
+    std::unique_ptr<session_router> router_;
+    std::unique_ptr<network::io_runner> io_;
+    std::uint16_t broker_port_ = 0;
+    std::uint16_t namesrv_port_ = 0;
+};
+
+commit_log_helpers node::make_helpers(const commit_log_actor& log) {
+    commit_log_helpers helpers;
+    const auto flushing = system_->spawn<caf::detached>(
+        flusher, log, &booted_.log->writer(),
+        flusher_settings{config_.flush == config::flush_type::sync, config_.flush_interval});
+    helpers.flusher = flushing;
+    helpers.checkpointer = system_->spawn<caf::detached>(
+        checkpointer, log, checkpointer_environment{booted_.store.get(), booted_.log.get(), &view_, &keys_});
+    helpers.indexer = system_->spawn<caf::detached>(
+        key_indexer,
+        key_indexer_environment{config_.store_path / "keys", storage::to_string(booted_.hard_state.id),
+                                booted_.log.get(), &view_, &keys_});
+    checkpointer_ = helpers.checkpointer;
+    for (const auto& helper : {caf::actor_cast<caf::strong_actor_ptr>(helpers.flusher),
+                               caf::actor_cast<caf::strong_actor_ptr>(helpers.checkpointer),
+                               caf::actor_cast<caf::strong_actor_ptr>(helpers.indexer)})
+        actors_.push_back(helper);
+    return helpers;
+}
+
+void node::spawn_log() {
+    broker::replica_settings settings;
+    settings.self = config_.node_name;
+    settings.members = {config_.node_name};
+    settings.max_entry_size =
+        std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
+    auto replica =
+        std::make_shared<broker::replica>(std::move(settings), booted_.tail, std::move(booted_.state));
+
+    commit_log_environment environment;
+    environment.view = &view_;
+    environment.cache = &booted_.log->cache();
+    environment.waiters = &waiters_;
+    environment.wall_clock = wall_clock;
+    environment.persist_term = [this](term_number term) {
+        booted_.hard_state.term = term;
+        booted_.hard_state.vote = config_.node_name;
+        return storage::save_hard_state(*booted_.files, hard_state_file(config_), booted_.hard_state);
+    };
+    environment.on_fenced = [this](const error& reason) {
+        spdlog::critical("this node takes no more messages, restart it when its disk is sound: {}",
+                         reason.message);
+        health_.set(health::fenced, "the broker's log is fenced: " + reason.message);
+        started_.set();
+    };
+    environment.on_leading = [this] {
+        health_.set(health::healthy, "");
+        started_.set();
+    };
+    commit_log_settings log_settings;
+    log_settings.checkpoint_interval = config_.checkpoint_interval;
+    log_settings.checkpoint_bytes = config_.checkpoint_bytes;
+    environment_->log =
+        system_->spawn(commit_log, std::move(replica), std::move(environment), log_settings,
+                       std::function{[this](commit_log_actor log) { return make_helpers(log); }});
+}
+
+void node::spawn_services() {
+    auto& environment = *environment_;
+    const auto find_environment = [this]() -> std::shared_ptr<const session_environment> {
+        return environment_;
+    };
+    environment.directory = system_->spawn(group_directory, std::function{find_environment});
+    environment.name_service = system_->spawn(name_service, std::function{find_environment});
+    environment.admin = system_->spawn(admin, std::function{find_environment});
+    for (std::uint32_t i = 0; i < config_.reader_threads; ++i)
+        environment.readers.push_back(
+            system_->spawn<caf::detached>(reader, std::shared_ptr<const session_environment>{environment_}));
+    const auto housekeeping = system_->spawn(
+        scheduler, scheduler_environment{&config_, booted_.files, storage::path{config_.store_path.native()},
+                                         booted_.log.get(), &health_, wall_clock, checkpointer_});
+    actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(housekeeping));
+    for (const auto& actor : {caf::actor_cast<caf::strong_actor_ptr>(environment.directory),
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.name_service),
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.admin)})
+        actors_.push_back(actor);
+    for (const auto& reading : environment.readers)
+        actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
+}
+
+result<void> node::start() {
+    io_ = std::make_unique<network::io_runner>(network::limits_of(config_));
+    router_ = std::make_unique<session_router>(*system_, environment_);
+    auto broker_port = io_->listen(config_.bind_address, config_.listen_port, *router_);
+    if (!broker_port.ok())
+        return broker_port.failure();
+    auto namesrv_port = io_->listen(config_.bind_address, config_.namesrv_port, *router_);
+    if (!namesrv_port.ok())
+        return namesrv_port.failure();
+    broker_port_ = *broker_port;
+    namesrv_port_ = *namesrv_port;
+
+    auto& environment = *environment_;
+    environment.config = &config_;
+    environment.broker_address = config_.advertised_address + ":" + std::to_string(broker_port_);
+    const auto host = protocol::ipv4_host::parse(environment.broker_address);
+    if (!host.ok())
+        return host.failure();
+    environment.intake = {config_.cluster_name, config_.max_message_bytes,
+                          std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) -
+                              storage::entry_alignment,
+                          *host};
+    environment.view = &view_;
+    environment.cache = &booted_.log->cache();
+    environment.reader = &booted_.log->reader();
+    environment.keys = &keys_;
+    environment.groups = &groups_;
+    environment.waiters = &waiters_;
+    environment.health = &health_;
+    environment.counters = &counters_;
+    environment.wall_clock = wall_clock;
+
+    spawn_log();
+    spawn_services();
+    caf::anon_send(environment.log, start_atom::value);
+    started_.wait();
+    io_->start();
+    booted_.log->start_prewriting();
+    return {};
+}
+
+void node::announce() const {
+    std::printf("ready: name service %s:%u, broker %s:%u\n"
+                "  send:     %s send hello 'my first message'\n"
+                "  consume:  %s consume hello --from first\n"
+                "  clients:  point any RocketMQ client at the name server %s:%u\n",
+                config_.bind_address.c_str(), unsigned{namesrv_port_}, config_.bind_address.c_str(),
+                unsigned{broker_port_}, program_invocation_name, program_invocation_name,
+                config_.bind_address.c_str(), unsigned{namesrv_port_});
+    std::fflush(stdout);
+}
+
+void node::stop() {
+    spdlog::info("stopping: finishing what was accepted");
+    io_->stop_accepting();
+    health_.set(health::stopping, "the broker is shutting down");
+    {
+        caf::scoped_actor self{*system_};
+        self->request(environment_->log, drain_deadline, stop_atom::value)
+            .receive([](drained_atom) { spdlog::info("everything accepted is flushed and answered"); },
+                     [](const caf::error&) { spdlog::warn("not everything could be flushed in time"); });
+    }
+    io_->flush_and_close_all(std::chrono::milliseconds{close_deadline});
+    io_.reset();
+    for (const auto& actor : actors_)
+        caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(environment_->log, caf::exit_reason::user_shutdown);
+    *environment_ = session_environment{};
+    actors_.clear();
+    checkpointer_ = checkpointer_actor{};
+    system_.reset(); // waits for every actor
+    spdlog::info("stopped");
+}
+
+} // namespace
+
+int run_node(const config::node_config& config) {
+    tune_allocator();
+    const auto signals = block_signals();
+    auto booted = boot(config);
+    if (!booted.ok()) {
+        spdlog::critical("can't start: {}", booted.failure().message);
+        return 1;
+    }
+    node running{config, std::move(*booted)};
+    if (const auto started = running.start(); !started.ok()) {
+        spdlog::critical("can't start: {}", started.failure().message);
+        running.stop();
+        return 1;
+    }
+    running.announce();
+    int received = 0;
+    sigwait(&signals, &received);
+    running.stop();
+    return 0;
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,44 @@
+// Whether this node takes messages now, and if not, why: one place that says it and everyone reads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace holdfast::actors {
+
+enum class health : std::uint8_t {
+    starting,  // the log does not lead yet
+    healthy,   // takes messages
+    disk_full, // serves reads; takes messages again when there is room
+    fenced,    // a write or flush failed; serves reads, takes no message until the next start
+    stopping,
+};
+
+class node_health {
+  public:
+    [[nodiscard]] health now() const { return now_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool takes_messages() const { return now() == health::healthy; }
+
+    // Fencing and stopping are final: a later, milder word does not undo them.
+    void set(health state, std::string reason) {
+        const std::lock_guard lock{mutex_};
+        const auto current = now_.load(std::memory_order_relaxed);
+        if (current == health::stopping || (current == health::fenced && state != health::stopping))
+            return;
+        reason_ = std::move(reason);
+        now_.store(state, std::memory_order_release);
+    }
+    [[nodiscard]] std::string reason() const {
+        const std::lock_guard lock{mutex_};
+        return reason_;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::string reason_ = "the broker is starting";
+    std::atomic<health> now_{health::starting};
+};
+
+} // namespace holdfast::actors

@@ -1,0 +1,157 @@
+#include "actors/pull_reader.hpp"
+
+#include "actors/limits.hpp"
+#include "protocol/stored_message.hpp"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+
+namespace holdfast::actors {
+
+using protocol::response_code;
+
+pull_outcome pull_reader::read(const pull_range& range, const protocol::tag_filter& filter,
+                               const protocol::answer_to& to, byte_buffer& out) {
+    const auto start = out.size();
+    const auto selected = select(range, filter);
+    if (!selected.ok()) {
+        spdlog::error("a pull can't be served: {}", selected.failure().message);
+        protocol::append_failure(out, to, response_code::system_error, selected.failure().message);
+        return pull_outcome::answered;
+    }
+    const auto& bounds = selected->bounds;
+    if (range.from < bounds.first) {
+        answer_without_body(to, response_code::pull_offset_moved, "OFFSET_TOO_SMALL", bounds, bounds.first,
+                            out);
+        return pull_outcome::answered;
+    }
+    if (range.from > bounds.last) {
+        answer_without_body(to, response_code::pull_offset_moved, "OFFSET_OVERFLOW_BADLY", bounds,
+                            bounds.last, out);
+        return pull_outcome::answered;
+    }
+    if (range.from == bounds.last)
+        return pull_outcome::nothing_new;
+    if (selected->elsewhere)
+        return pull_outcome::elsewhere;
+    if (matches_.empty()) {
+        answer_without_body(to, response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE", bounds,
+                            selected->next, out);
+        return pull_outcome::answered;
+    }
+    protocol::pull_message_response answer{0, selected->next, bounds.first, bounds.last};
+    protocol::append_pull_answer(out, to, response_code::success, "FOUND", answer, selected->bytes);
+    const auto copied = copy(out);
+    if (copied.ok() && *copied) {
+        environment_.counters->messages_got.fetch_add(matches_.size(), std::memory_order_relaxed);
+        return pull_outcome::answered;
+    }
+    out.truncate(start);
+    if (copied.ok())
+        return pull_outcome::elsewhere;
+    // Never skipped silently: the consumer stops here until the record is repaired or an operator moves its
+    // offset.
+    spdlog::error("a message can't be served: {}", copied.failure().message);
+    if (copied.failure().code == errc::not_found)
+        answer_without_body(to, response_code::pull_retry_immediately, "MESSAGE_WAS_REMOVING", bounds,
+                            range.from, out);
+    else
+        protocol::append_failure(out, to, response_code::system_error, copied.failure().message);
+    return pull_outcome::answered;
+}
+
+result<pull_reader::selection> pull_reader::select(const pull_range& range,
+                                                   const protocol::tag_filter& filter) {
+    selection selected;
+    selected.next = range.from;
+    matches_.clear();
+    std::size_t examined = 0;
+    while (examined < limits::max_examined_per_pull && matches_.size() < range.max_messages) {
+        const auto wanted = filter.selects_all() ? std::min(range.max_messages, limits::index_read_chunk)
+                                                 : limits::index_read_chunk;
+        const auto read =
+            environment_.view->queues().read(range.queue, selected.next, wanted, where_, entries_);
+        if (!read.ok())
+            return read.failure();
+        selected.bounds = read->bounds;
+        // What was found so far is an answer; only an empty hand must be filled elsewhere.
+        selected.elsewhere = read->elsewhere && examined == 0;
+        if (entries_.empty())
+            break;
+        for (const auto& entry : entries_) {
+            const bool full = !matches_.empty() && (matches_.size() == range.max_messages ||
+                                                    selected.bytes + entry.size > range.max_bytes);
+            if (full)
+                return selected;
+            if (filter.matches(entry.tags_hash)) {
+                matches_.push_back({selected.next, entry});
+                selected.bytes += entry.size;
+            }
+            ++selected.next;
+            ++examined;
+        }
+    }
+    return selected;
+}
+
+result<bool> pull_reader::copy(byte_buffer& out) {
+    auto* to = out.extend([&] {
+        std::size_t bytes = 0;
+        for (const auto& found : matches_)
+            bytes += found.where.size;
+        return bytes;
+    }());
+    for (const auto& found : matches_) {
+        bool elsewhere = false;
+        const auto bytes = record(found.where, elsewhere);
+        if (!bytes.ok())
+            return bytes.failure();
+        if (elsewhere)
+            return false;
+        std::memcpy(to, bytes->data(), bytes->size());
+        protocol::patch_queue_offset(to, found.offset);
+        to += bytes->size();
+    }
+    return true;
+}
+
+result<byte_view> pull_reader::record(const storage::queue_index_entry& where, bool& elsewhere) {
+    const auto inside = [&] {
+        return where.position >= current_.position &&
+               where.position - current_.position + where.size <= current_.entry.size();
+    };
+    if (!inside()) {
+        if (auto cached = environment_.cache->find_containing(where.position)) {
+            current_ = std::move(*cached);
+        } else if (where_ == storage::queue_index::source::memory_only) {
+            elsewhere = true;
+            return byte_view{};
+        } else {
+            auto read = environment_.reader->entry_containing(where.position);
+            if (!read.ok())
+                return read.failure();
+            current_ = std::move(*read);
+        }
+    }
+    const auto offset = where.position - current_.position;
+    if (!inside() || load_big<std::uint32_t>(current_.entry.data() + offset +
+                                             protocol::stored_message_at::total_size) != where.size)
+        return error{errc::corrupted, "the index and the log disagree about the record at position " +
+                                          std::to_string(where.position.value()) +
+                                          ": stop the node and delete its derived store, it will be rebuilt"};
+    return current_.entry.view().subspan(offset, where.size);
+}
+
+void pull_reader::answer_nothing_new(const pull_range& range, const protocol::answer_to& to,
+                                     byte_buffer& out) const {
+    const auto bounds = environment_.view->queues().bounds(range.queue);
+    answer_without_body(to, response_code::pull_not_found, "OFFSET_OVERFLOW_ONE", bounds, range.from, out);
+}
+
+void pull_reader::answer_without_body(const protocol::answer_to& to, response_code code,
+                                      std::string_view remark, storage::queue_bounds bounds,
+                                      queue_offset next, byte_buffer& out) const {
+    protocol::append_pull_answer(out, to, code, remark, {0, next, bounds.first, bounds.last}, 0);
+}
+
+} // namespace holdfast::actors

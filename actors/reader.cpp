@@ -1,0 +1,264 @@
+#include "actors/reader.hpp"
+
+#include "actors/consumer_session.hpp"
+#include "actors/frame_decoding.hpp"
+#include "protocol/properties.hpp"
+#include "protocol/stored_message.hpp"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+
+using protocol::request_code;
+using protocol::response_code;
+
+void reader_state::set_up(std::shared_ptr<const session_environment> environment) {
+    environment_ = std::move(environment);
+    puller_.emplace(*environment_, storage::queue_index::source::memory_and_disk);
+}
+
+void reader_state::read(const read_job& job) {
+    if (!decode_frame(job.frames, job.frame, *job.connection, command_))
+        return;
+    switch (command_.request()) {
+    case request_code::search_offset_by_timestamp:
+        search_offset();
+        break;
+    case request_code::get_earliest_message_store_time:
+        earliest_store_time();
+        break;
+    case request_code::view_message_by_id:
+        view_message();
+        break;
+    case request_code::query_message:
+        query_message();
+        break;
+    default:
+        pull();
+        break;
+    }
+    if (!answers_.empty())
+        job.connection->send(answers_.release());
+}
+
+void reader_state::pull() {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::pull_message_request>(command_);
+    broker::refusal refused{response_code::system_error, "malformed"};
+    const auto checked = request.ok() ? check_pull(*request, *environment_, refused) : std::nullopt;
+    if (!checked)
+        return protocol::append_failure(answers_, to, refused.code, refused.remark);
+    if (puller_->read(checked->range, checked->filter, to, answers_) != pull_outcome::answered)
+        puller_->answer_nothing_new(checked->range, to, answers_);
+}
+
+result<storage::queue_index_entry> reader_state::entry_at(queue_key queue, queue_offset offset) {
+    const auto read = environment_->view->queues().read(
+        queue, offset, 1, storage::queue_index::source::memory_and_disk, entries_);
+    if (!read.ok())
+        return read.failure();
+    if (entries_.empty())
+        return error{errc::not_found, "there is no message at offset " + std::to_string(offset.value())};
+    return entries_.front();
+}
+
+result<shared_bytes> reader_state::record_at(log_position position, std::uint32_t size) {
+    const auto entry = environment_->reader->entry_containing(position);
+    if (!entry.ok())
+        return entry.failure();
+    const auto offset = position - entry->position;
+    if (offset + size > entry->entry.size())
+        return error{errc::corrupted, "a record reaches behind its entry at position " +
+                                          std::to_string(entry->position.value())};
+    return entry->entry.slice(offset, size);
+}
+
+result<timestamp_ms> reader_state::store_time_at(queue_key queue, queue_offset offset) {
+    const auto entry = entry_at(queue, offset);
+    if (!entry.ok())
+        return entry.failure();
+    const auto record = record_at(entry->position, entry->size);
+    if (!record.ok())
+        return record.failure();
+    return timestamp_ms{
+        load_big<std::int64_t>(record->data() + protocol::stored_message_at::store_timestamp)};
+}
+
+// Store times never fall along a queue, so the search halves.
+result<queue_offset> reader_state::first_at_or_after(queue_key queue, storage::queue_bounds bounds,
+                                                     timestamp_ms time) {
+    auto low = bounds.first;
+    auto high = bounds.last;
+    while (low < high) {
+        const auto middle = low + (high - low) / 2;
+        const auto stored = store_time_at(queue, middle);
+        if (!stored.ok())
+            return stored.failure();
+        if (*stored < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Protocol reference 3.4, as 5.x answers: the first message stored at or after the time, or the end of the
+// queue. (4.9 takes the nearest instead, which can skip messages.)
+void reader_state::search_offset() {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::search_offset_request>(command_);
+    if (!request.ok())
+        return fail(request.failure());
+    const auto topic = environment_->view->find_topic(request->topic);
+    if (!topic)
+        return fail({errc::not_found, "the topic " + std::string{request->topic} + " does not exist"});
+    const queue_key queue{topic->id, request->queue};
+    const auto bounds = environment_->view->queues().bounds(queue);
+    const auto found = first_at_or_after(queue, bounds, request->timestamp);
+    if (!found.ok())
+        return fail(found.failure());
+    protocol::append_response(answers_, to, protocol::offset_response{*found});
+}
+
+void reader_state::earliest_store_time() {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::get_earliest_store_time_request>(command_);
+    if (!request.ok())
+        return fail(request.failure());
+    protocol::store_time_response answer;
+    if (const auto topic = environment_->view->find_topic(request->topic)) {
+        const queue_key queue{topic->id, request->queue};
+        const auto bounds = environment_->view->queues().bounds(queue);
+        if (bounds.first < bounds.last) {
+            const auto stored = store_time_at(queue, bounds.first);
+            if (!stored.ok())
+                return fail(stored.failure());
+            answer.timestamp = *stored;
+        }
+    }
+    protocol::append_response(answers_, to, answer);
+}
+
+// Positions rise along a queue, so the record's queue offset is found by halving.
+result<std::optional<std::vector<std::byte>>> reader_state::complete_record(log_position position) {
+    using nothing = std::optional<std::vector<std::byte>>;
+    if (position >= environment_->view->marks().applied)
+        return nothing{};
+    const auto entry = environment_->reader->entry_containing(position);
+    if (!entry.ok())
+        return entry.failure().code == errc::corrupted ? result<nothing>{entry.failure()}
+                                                       : result<nothing>{nothing{}};
+    const auto offset = position - entry->position;
+    if (offset < storage::entry_header_size + broker::command_header_size)
+        return nothing{};
+    const auto decoded = protocol::decode_stored_message(entry->entry.view().subspan(offset));
+    if (!decoded.ok() || decoded->physical_offset != static_cast<std::int64_t>(position.value()))
+        return nothing{};
+    const auto topic = environment_->view->find_topic(decoded->topic);
+    if (!topic)
+        return nothing{};
+    const queue_key queue{topic->id, queue_number{static_cast<std::uint32_t>(decoded->queue_id)}};
+    const auto bounds = environment_->view->queues().bounds(queue);
+    auto low = bounds.first;
+    auto high = bounds.last;
+    while (low < high) {
+        const auto middle = low + (high - low) / 2;
+        const auto candidate = entry_at(queue, middle);
+        if (!candidate.ok())
+            return candidate.failure();
+        if (candidate->position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const auto found = low < bounds.last ? entry_at(queue, low) : result<storage::queue_index_entry>{error{}};
+    if (!found.ok() || found->position != position)
+        return nothing{};
+    const auto bytes = entry->entry.view().subspan(offset, decoded->size);
+    std::vector<std::byte> record{bytes.begin(), bytes.end()};
+    protocol::patch_queue_offset(record.data(), low);
+    return nothing{std::move(record)};
+}
+
+void reader_state::view_message() {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::view_message_request>(command_);
+    if (!request.ok())
+        return fail(request.failure());
+    const auto record = complete_record(request->offset);
+    if (!record.ok())
+        return fail(record.failure());
+    if (!*record)
+        return fail(
+            {errc::not_found, "there is no message at position " + std::to_string(request->offset.value())});
+    protocol::append_success(answers_, to, **record);
+}
+
+namespace {
+
+bool carries_key(const protocol::stored_message_view& message, std::string_view key, bool unique) {
+    if (unique)
+        return message.property(protocol::property::unique_key) == key;
+    auto words = message.property(protocol::property::keys).value_or("");
+    while (!words.empty()) {
+        const auto end = words.find(' ');
+        if (words.substr(0, end) == key)
+            return true;
+        words = end == std::string_view::npos ? std::string_view{} : words.substr(end + 1);
+    }
+    return message.property(protocol::property::unique_key) == key;
+}
+
+} // namespace
+
+void reader_state::query_message() {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::query_message_request>(command_);
+    if (!request.ok())
+        return fail(request.failure());
+    auto* const keys = environment_->keys->load(std::memory_order_acquire);
+    if (keys == nullptr)
+        return fail({errc::unavailable, "the key index is being opened, try again in a moment"});
+    const auto most = std::clamp(request->is_unique_key ? std::int32_t{32} : request->max_messages, 1,
+                                 static_cast<std::int32_t>(environment_->config->max_query_messages));
+    const auto found = keys->find(storage::hash_key(request->topic, request->key), request->begin,
+                                  request->end, static_cast<std::size_t>(most));
+    if (!found.ok())
+        return fail(found.failure());
+    byte_buffer records;
+    for (const auto& candidate : *found) {
+        const auto record = complete_record(candidate.position);
+        if (!record.ok())
+            return fail(record.failure());
+        if (!*record)
+            continue;
+        const auto message = protocol::decode_stored_message(**record);
+        if (message.ok() && message->topic == request->topic &&
+            carries_key(*message, request->key, request->is_unique_key))
+            records.append(byte_view{**record});
+    }
+    if (records.empty())
+        return protocol::append_failure(answers_, to, response_code::query_not_found,
+                                        "no message with this key in the topic " +
+                                            std::string{request->topic});
+    protocol::query_message_response answer;
+    answer.index_last_update = environment_->wall_clock();
+    answer.index_last_update_position = static_cast<std::int64_t>(keys->indexed_until().value());
+    protocol::append_response(answers_, to, answer, records.view());
+}
+
+void reader_state::fail(const error& why) {
+    spdlog::debug("refused request {}: {}", command_.code(), why.message);
+    protocol::append_failure(answers_, protocol::answer_to::of(command_), response_code::system_error,
+                             why.message);
+}
+
+reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
+                                   std::shared_ptr<const session_environment> environment) {
+    self->state.set_up(std::move(environment));
+    return {[self](read_atom, const read_job_ptr& job) { self->state.read(*job); }};
+}
+
+} // namespace holdfast::actors

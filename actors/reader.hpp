@@ -1,0 +1,44 @@
+// The reader actors: a few detached threads for requests that may have to wait for the disk. They answer the
+// connection themselves: pulls of what is no longer in memory (11), look-ups by time (29, 32), by key (12)
+// and by position (33).
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/pull_reader.hpp"
+#include "actors/session_environment.hpp"
+
+namespace holdfast::actors {
+
+class reader_state {
+  public:
+    void set_up(std::shared_ptr<const session_environment> environment);
+    void read(const read_job& job);
+
+  private:
+    void pull();
+    void search_offset();
+    void earliest_store_time();
+    void view_message();
+    void query_message();
+
+    // The place of the record at `offset`, which lies within the queue's bounds.
+    result<storage::queue_index_entry> entry_at(queue_key queue, queue_offset offset);
+    // Its bytes, queue offset not yet filled in.
+    result<shared_bytes> record_at(log_position position, std::uint32_t size);
+    // The record with its queue offset, found by its position alone; nothing when no queue holds it.
+    result<std::optional<std::vector<std::byte>>> complete_record(log_position position);
+    result<timestamp_ms> store_time_at(queue_key queue, queue_offset offset);
+    result<queue_offset> first_at_or_after(queue_key queue, storage::queue_bounds bounds, timestamp_ms time);
+    void fail(const error& why);
+
+    std::shared_ptr<const session_environment> environment_;
+    std::optional<pull_reader> puller_;
+    protocol::remoting_command command_;
+    byte_buffer answers_;
+    std::vector<storage::queue_index_entry> entries_;
+};
+
+reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
+                                   std::shared_ptr<const session_environment> environment);
+
+} // namespace holdfast::actors

@@ -1,0 +1,101 @@
+#include "actors/scheduler.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+namespace {
+
+constexpr std::chrono::milliseconds scan_interval{1'000};
+// Kept free for what a full disk needs most: checkpoints and the operator's shell.
+constexpr std::uint64_t reserve_bytes = 128U << 20U;
+
+void watch_disk(scheduler_environment& environment) {
+    if (environment.config->faults.space_full)
+        return environment.health->set(health::disk_full, "the disk is full (faultInjection space:full)");
+    const auto space = environment.files->space(environment.store);
+    if (!space.ok()) {
+        spdlog::warn("the free space is not known: {}", space.failure().message);
+        return;
+    }
+    const auto& segments = environment.log->segments();
+    const auto ahead =
+        segments.allocated_until().value() - std::min(segments.allocated_until(), segments.written()).value();
+    const auto refused = disk_refusal(*space, *environment.config, ahead);
+    const bool was_full = environment.health->now() == health::disk_full;
+    if (refused) {
+        if (!was_full)
+            spdlog::error("messages are refused from now on: {}", *refused);
+        environment.health->set(health::disk_full, *refused);
+    } else if (was_full) {
+        spdlog::info("the disk has room again, messages are taken");
+        environment.health->set(health::healthy, "");
+    }
+}
+
+void retain(scheduler_state& state) {
+    auto& environment = state.environment;
+    const auto now = environment.wall_clock();
+    // Once in each hour that deleteWhen names.
+    const auto seconds = static_cast<std::time_t>(now.value() / 1000);
+    std::tm local{};
+    localtime_r(&seconds, &local);
+    const auto& hours = environment.config->delete_at_hours;
+    const auto hour_number = now.value() / 3'600'000;
+    if (std::find(hours.begin(), hours.end(), static_cast<std::uint32_t>(local.tm_hour)) == hours.end() ||
+        state.last_retention_hour == hour_number)
+        return;
+    state.last_retention_hour = hour_number;
+    const auto segments = environment.log->reader().segments();
+    if (!segments.ok())
+        return spdlog::error("retention can't see the segments: {}", segments.failure().message);
+    if (const auto until = expired_until(*segments, now, environment.config->retention))
+        caf::anon_send(environment.checkpointer, plan_atom::value, *until);
+}
+
+} // namespace
+
+std::optional<std::string> disk_refusal(const storage::disk_space& space, const config::node_config& config,
+                                        std::uint64_t allocated_ahead) {
+    const auto used_percent =
+        space.total_bytes == 0
+            ? 0
+            : 100 - static_cast<std::uint32_t>(100.0 * static_cast<double>(space.free_bytes) /
+                                               static_cast<double>(space.total_bytes));
+    if (used_percent > config.disk_max_used_percent)
+        return "the disk is " + std::to_string(used_percent) + " % full, diskMaxUsedSpaceRatio allows " +
+               std::to_string(config.disk_max_used_percent) + ": make room, or raise it";
+    const auto wanted = reserve_bytes + (allocated_ahead < config.segment_bytes ? config.segment_bytes : 0);
+    if (space.free_bytes < wanted)
+        return "the disk has only " + std::to_string(space.free_bytes >> 20U) +
+               " MiB free and the log needs " + std::to_string(wanted >> 20U) +
+               " MiB for its next segment: make room";
+    return std::nullopt;
+}
+
+std::optional<log_position> expired_until(const std::vector<storage::segment_info>& segments,
+                                          timestamp_ms now, std::chrono::hours retention) {
+    const auto oldest_kept = now - std::chrono::milliseconds{retention}.count();
+    std::optional<log_position> until;
+    for (const auto& segment : segments) {
+        if (!segment.newest || *segment.newest >= oldest_kept)
+            break;
+        until = segment.last;
+    }
+    return until;
+}
+
+scheduler_actor::behavior_type scheduler(scheduler_actor::stateful_pointer<scheduler_state> self,
+                                         scheduler_environment environment) {
+    self->state.environment = std::move(environment);
+    self->send(self, tick_atom::value);
+    return {[self](tick_atom) {
+        self->delayed_send(self, scan_interval, tick_atom::value);
+        watch_disk(self->state.environment);
+        retain(self->state);
+    }};
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,44 @@
+// The scheduler actor: what happens by the clock. Watches the disk's free space (messages are refused before
+// it is full, reads go on) and starts retention.
+#pragma once
+
+#include "actors/committed_view.hpp"
+#include "actors/messages.hpp"
+#include "actors/node_health.hpp"
+#include "config/node_config.hpp"
+#include "storage/log_store.hpp"
+
+#include <functional>
+
+namespace holdfast::actors {
+
+using scheduler_actor = caf::typed_actor<caf::reacts_to<tick_atom>>;
+
+struct scheduler_environment {
+    const config::node_config* config = nullptr;
+    storage::file_system* files = nullptr;
+    storage::path store;
+    storage::log_store* log = nullptr;
+    node_health* health = nullptr;
+    std::function<timestamp_ms()> wall_clock;
+    checkpointer_actor checkpointer;
+};
+
+// Why the disk takes no more messages now; nothing when it does.
+[[nodiscard]] std::optional<std::string> disk_refusal(const storage::disk_space& space,
+                                                      const config::node_config& config,
+                                                      std::uint64_t allocated_ahead);
+
+// Up to where whole segments are older than the retention time; nothing when none is.
+[[nodiscard]] std::optional<log_position> expired_until(const std::vector<storage::segment_info>& segments,
+                                                        timestamp_ms now, std::chrono::hours retention);
+
+struct scheduler_state {
+    scheduler_environment environment;
+    std::int64_t last_retention_hour = -1;
+};
+
+scheduler_actor::behavior_type scheduler(scheduler_actor::stateful_pointer<scheduler_state> self,
+                                         scheduler_environment environment);
+
+} // namespace holdfast::actors

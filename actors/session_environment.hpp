@@ -1,0 +1,47 @@
+// What every session and service works with. Made once by the node; everything in it outlives them.
+#pragma once
+
+#include "actors/committed_view.hpp"
+#include "actors/group_registry.hpp"
+#include "actors/messages.hpp"
+#include "actors/node_health.hpp"
+#include "actors/wake_registry.hpp"
+#include "broker/message_intake.hpp"
+#include "config/node_config.hpp"
+#include "storage/key_index.hpp"
+#include "storage/log_reader.hpp"
+
+#include <atomic>
+#include <functional>
+
+namespace holdfast::actors {
+
+struct node_counters {
+    std::atomic<std::uint64_t> messages_put{0};
+    std::atomic<std::uint64_t> messages_got{0};
+    std::atomic<std::uint64_t> bytes_in_flight{0}; // appended and not yet answered, all connections
+};
+
+struct session_environment {
+    const config::node_config* config = nullptr;
+    broker::intake_settings intake;
+    std::string broker_address; // as routes advertise it: "127.0.0.1:10911"
+    committed_view* view = nullptr;
+    storage::entry_cache* cache = nullptr;
+    storage::log_reader* reader = nullptr; // may block: only reader actors use it
+    // nullptr until it has been opened, behind the start.
+    std::atomic<storage::key_index*>* keys = nullptr;
+    group_registry* groups = nullptr;
+    wake_registry* waiters = nullptr;
+    node_health* health = nullptr;
+    node_counters* counters = nullptr;
+    std::function<timestamp_ms()> wall_clock;
+
+    commit_log_actor log;
+    group_directory_actor directory;
+    admin_actor admin;
+    name_service_actor name_service;
+    std::vector<reader_actor> readers;
+};
+
+} // namespace holdfast::actors

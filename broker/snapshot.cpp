@@ -1,0 +1,122 @@
+#include "broker/snapshot.hpp"
+
+#include "broker/field_codec.hpp"
+#include "broker/state.hpp"
+
+#include <algorithm>
+
+#include <map>
+
+namespace holdfast::broker {
+namespace {
+
+constexpr std::uint8_t snapshot_version = 1;
+
+error malformed() {
+    return {errc::corrupted, "a snapshot of the state in the log does not follow its format"};
+}
+
+void put_queues(field_writer& out, const std::vector<std::pair<queue_key, queue_offset>>& queues) {
+    out.put(static_cast<std::uint32_t>(queues.size()));
+    for (const auto& [queue, offset] : queues)
+        out.put(queue.topic.value()).put(queue.queue.value()).put(offset.value());
+}
+
+std::vector<std::pair<queue_key, queue_offset>> take_queues(field_reader& in) {
+    constexpr std::size_t width = 4 + 4 + 8;
+    std::vector<std::pair<queue_key, queue_offset>> queues(
+        std::min<std::size_t>(in.take<std::uint32_t>(), in.remaining() / width));
+    for (auto& [queue, offset] : queues) {
+        queue.topic = topic_id{in.take<std::uint32_t>()};
+        queue.queue = queue_number{in.take<std::uint32_t>()};
+        offset = queue_offset{in.take<std::int64_t>()};
+    }
+    return queues;
+}
+
+} // namespace
+
+std::string encode_snapshot(const state& current, log_position first, log_position as_of,
+                            const std::vector<std::pair<queue_key, queue_offset>>& firsts) {
+    field_writer out;
+    out.put(snapshot_version).put(first.value()).put(as_of.value()).put(current.next_topic_id().value());
+    out.put(static_cast<std::uint32_t>(current.topics().size()));
+    for (const auto& [name, topic] : current.topics())
+        out.put_text(encode(*topic));
+    out.put(static_cast<std::uint32_t>(current.groups().size()));
+    for (const auto& [name, group] : current.groups())
+        out.put_text(encode(*group));
+    std::uint32_t offsets = 0;
+    for (const auto& [group, queues] : current.offsets())
+        offsets += static_cast<std::uint32_t>(queues.size());
+    out.put(offsets);
+    for (const auto& [group, queues] : current.offsets())
+        for (const auto& [queue, next] : queues)
+            out.put_text(group).put(queue.topic.value()).put(queue.queue.value()).put(next.value());
+    put_queues(out, firsts);
+    put_queues(out, current.queue_lengths());
+    return out.take();
+}
+
+result<log_snapshot> decode_snapshot(byte_view bytes) {
+    field_reader in{bytes};
+    log_snapshot snapshot;
+    if (in.take<std::uint8_t>() != snapshot_version)
+        return malformed();
+    snapshot.first = log_position{in.take<std::uint64_t>()};
+    snapshot.as_of = log_position{in.take<std::uint64_t>()};
+    snapshot.next_topic = topic_id{in.take<std::uint32_t>()};
+    for (auto left = in.take<std::uint32_t>(); left > 0 && in.ok(); --left) {
+        auto topic = decode_topic_config(as_bytes(in.take_text()));
+        if (!topic.ok())
+            return topic.failure();
+        snapshot.topics.push_back(std::move(*topic));
+    }
+    for (auto left = in.take<std::uint32_t>(); left > 0 && in.ok(); --left) {
+        auto group = decode_group_config(as_bytes(in.take_text()));
+        if (!group.ok())
+            return group.failure();
+        snapshot.groups.push_back(std::move(*group));
+    }
+    for (auto left = in.take<std::uint32_t>(); left > 0 && in.ok(); --left) {
+        offset_commit commit;
+        commit.group = in.take_text();
+        commit.queue.topic = topic_id{in.take<std::uint32_t>()};
+        commit.queue.queue = queue_number{in.take<std::uint32_t>()};
+        commit.next = queue_offset{in.take<std::int64_t>()};
+        snapshot.offsets.push_back(std::move(commit));
+    }
+    snapshot.firsts = take_queues(in);
+    snapshot.nexts = take_queues(in);
+    if (!in.ok() || in.remaining() != 0)
+        return malformed();
+    return snapshot;
+}
+
+state restore_snapshot(const log_snapshot& snapshot) {
+    state restored;
+    for (const auto& topic : snapshot.topics)
+        restored.restore_topic(topic);
+    for (const auto& group : snapshot.groups)
+        restored.restore_group(group);
+    for (const auto& offset : snapshot.offsets)
+        restored.restore_offset(offset);
+    for (const auto& [queue, first] : snapshot.firsts)
+        restored.restore_queue(queue, first, first);
+    restored.restore_next_topic_id(snapshot.next_topic);
+    restored.restore_first_position(snapshot.first);
+    return restored;
+}
+
+result<void> check_against(const log_snapshot& snapshot, const state& rebuilt) {
+    for (const auto& [queue, next] : snapshot.nexts)
+        if (rebuilt.next_offset(queue) != next)
+            return error{errc::corrupted, "the log holds " +
+                                              std::to_string(rebuilt.next_offset(queue).value()) +
+                                              " messages of topic id " + std::to_string(queue.topic.value()) +
+                                              ", queue " + std::to_string(queue.queue.value()) +
+                                              " where it held " + std::to_string(next.value())};
+    return {};
+}
+
+} // namespace holdfast::broker
