@@ -65,7 +65,7 @@ TEST(queue_index_run, what_is_encoded_is_decoded) {
     const auto key = queue_run_key(queue, queue_offset{77});
     EXPECT_EQ(parse_queue_run_key(key), (parsed_run_key{queue, queue_offset{77}}));
     EXPECT_EQ(parse_queue_run_key(key + "x"), std::nullopt);
-    EXPECT_EQ(parse_queue_run_key("p" + key.substr(1)), std::nullopt);
+    EXPECT_EQ(parse_queue_run_key(std::string{"p"}.append(key, 1)), std::nullopt);
     EXPECT_EQ(parse_queue_run_key(key.substr(0, 9) + std::string(8, '\xFF')), std::nullopt);
     EXPECT_DEATH((void)queue_run_key(queue, queue_offset{-1}), "first");
 }
