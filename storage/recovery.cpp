@@ -25,6 +25,14 @@ struct remains {
     log_position last_nonzero; // one past it; `end` when all is zero
 };
 
+// Most of what recovery searches is zeros; this runs at the speed of memory.
+bool is_zero(byte_view bytes) {
+    std::uint64_t any = 0;
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof any)
+        any |= load_little<std::uint64_t>(bytes.data() + at);
+    return any == 0;
+}
+
 class recovery_run {
   public:
     recovery_run(segment_set& segments, const recovery_options& options)
@@ -42,7 +50,9 @@ class recovery_run {
     }
     result<remains> search_remains(const scan_outcome& found);
     result<void> search_extent(const segment& where, log_position first, log_position last,
-                               const scan_outcome& found, remains& result_so_far);
+                               const scan_outcome& found, remains& so_far);
+    result<void> search_piece(const segment& where, log_position first, byte_view piece,
+                              const scan_outcome& found, remains& so_far);
     [[nodiscard]] result<std::optional<entry_header>> witness_at(const segment& where, log_position position,
                                                                  byte_view header_bytes,
                                                                  const scan_outcome& found);
@@ -118,28 +128,21 @@ result<std::optional<entry_header>> recovery_run::witness_at(const segment& wher
 }
 
 result<void> recovery_run::search_extent(const segment& where, log_position first, log_position last,
-                                         const scan_outcome& found, remains& result_so_far) {
+                                         const scan_outcome& found, remains& so_far) {
     std::vector<std::byte> buffer(std::min(chunk_bytes, last - first));
     for (auto at = first; at < last; at += buffer.size()) {
         auto count =
             where.read(at, std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), last - at)));
         if (!count)
             return count.failure();
-        for (std::size_t offset = 0; offset + entry_alignment <= *count; offset += entry_alignment) {
-            constexpr std::byte zeros[entry_alignment]{};
-            const byte_view bytes{buffer.data() + offset, entry_alignment};
-            if (std::memcmp(bytes.data(), zeros, entry_alignment) == 0)
+        const byte_view read{buffer.data(), align_down(*count, entry_alignment)};
+        for (std::size_t offset = 0; offset < read.size(); offset += block_size) {
+            const auto piece = read.subspan(offset, std::min(block_size, read.size() - offset));
+            if (is_zero(piece))
                 continue;
-            result_so_far.last_nonzero = at + offset + entry_alignment;
-            if (load_little<std::uint32_t>(bytes.data()) != entry_magic)
-                continue;
-            auto witness = witness_at(where, at + offset, bytes, found);
-            if (!witness)
-                return witness.failure();
-            if (*witness) {
-                result_so_far.flushed_witness = *witness;
-                return {};
-            }
+            auto searched = search_piece(where, at + offset, piece, found, so_far);
+            if (!searched || so_far.flushed_witness)
+                return searched;
         }
         if (*count < buffer.size())
             break;
@@ -147,14 +150,38 @@ result<void> recovery_run::search_extent(const segment& where, log_position firs
     return {};
 }
 
+result<void> recovery_run::search_piece(const segment& where, log_position first, byte_view piece,
+                                        const scan_outcome& found, remains& so_far) {
+    for (std::size_t offset = 0; offset < piece.size(); offset += entry_alignment) {
+        const auto bytes = piece.subspan(offset, entry_alignment);
+        if (is_zero(bytes))
+            continue;
+        so_far.last_nonzero = first + offset + entry_alignment;
+        if (load_little<std::uint32_t>(bytes.data()) != entry_magic)
+            continue;
+        auto witness = witness_at(where, first + offset, bytes, found);
+        if (!witness)
+            return witness.failure();
+        if (*witness) {
+            so_far.flushed_witness = *witness;
+            return {};
+        }
+    }
+    return {};
+}
+
 // Everything ever written behind the end of the log, in this and in later segments.
 result<remains> recovery_run::search_remains(const scan_outcome& found) {
-    remains outcome{std::nullopt, found.end};
+    struct range {
+        std::shared_ptr<segment> where;
+        log_position first;
+        log_position last;
+    };
+    // All ranges before the first read: what a read and its read-ahead bring into the page cache counts as
+    // written from then on, and the search would chase itself through the whole file.
+    std::vector<range> written;
     for (const auto& one : segments_.list()) {
-        if (one->last() <= found.end)
-            continue;
-        auto at = std::max(one->first(), found.end);
-        while (at < one->last()) {
+        for (auto at = std::max(one->first(), found.end); at < one->last();) {
             auto extent = one->next_extent(at);
             if (!extent)
                 return extent.failure();
@@ -162,12 +189,16 @@ result<remains> recovery_run::search_remains(const scan_outcome& found) {
             if (first >= last)
                 break;
             const log_position aligned{align_down(first.value(), entry_alignment)};
-            if (auto done = search_extent(*one, std::max(at, aligned), last, found, outcome); !done)
-                return done.failure();
-            if (outcome.flushed_witness)
-                return outcome;
+            written.push_back({one, std::max(at, aligned), last});
             at = last;
         }
+    }
+    remains outcome{std::nullopt, found.end};
+    for (const auto& [where, first, last] : written) {
+        if (auto done = search_extent(*where, first, last, found, outcome); !done)
+            return done.failure();
+        if (outcome.flushed_witness)
+            break;
     }
     return outcome;
 }
