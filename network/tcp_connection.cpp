@@ -15,7 +15,7 @@ using error_code = boost::system::error_code;
 
 namespace {
 
-// Full reads in a row before other connections of the thread get their turn.
+// Reads in a row before other connections of the thread get their turn.
 constexpr int reads_per_turn = 4;
 
 bool would_block(const error_code& failure) {
@@ -143,11 +143,11 @@ void tcp_connection::note_partial_frame() {
 }
 
 void tcp_connection::discard_until_end() {
-    std::array<std::byte, 4096> discarded;
+    std::array<std::byte, 16384> discarded;
     error_code failure;
-    while (!failure)
+    for (int reads = 0; reads < reads_per_turn && !failure; ++reads)
         socket_.read_some(asio::buffer(discarded), failure);
-    if (would_block(failure))
+    if (!failure || would_block(failure))
         wait_for_bytes();
     else
         close_now(close_reason_);
