@@ -80,6 +80,7 @@ std::optional<call_failure> connection::start_oneway_with(write_frame write) {
             return refused;
         // Oneway requests share the numbers 1 .. with nobody: no answer comes that could be taken for
         // another.
+        oneway_queued_ = true;
         if (!queue_frame(write, 1, true))
             return std::nullopt;
     }
@@ -160,7 +161,7 @@ void connection::connected(std::uint64_t attempt, const boost::system::error_cod
         state_ = state::open;
         io_knows_ = true;
         // Nobody waits any more for what was queued: do not send it late.
-        if (waiting_.size() == 0)
+        if (waiting_.size() == 0 && !oneway_queued_)
             outgoing_.clear();
     }
     if (hooks_->opened)
@@ -183,6 +184,7 @@ void connection::write_more() {
         if (writing_.capacity() > kept_capacity_bytes)
             writing_ = byte_buffer{};
         std::swap(writing_, outgoing_);
+        oneway_queued_ = false;
     }
     written_ = 0;
     arm_expiry();
@@ -292,6 +294,7 @@ void connection::lose(call_failure_kind kind, const std::string& why) {
             return;
         state_ = state::waiting;
         io_knows_ = false;
+        oneway_queued_ = false;
         outgoing_.clear();
         waiting_.take_all(lost);
     }

@@ -150,7 +150,8 @@ class connection : public std::enable_shared_from_this<connection> {
     state state_ = state::idle;
     in_flight waiting_;
     byte_buffer outgoing_;
-    bool io_knows_ = false; // a pump is on its way, or a write runs that looks again when it is done
+    bool oneway_queued_ = false; // outgoing_ holds something nobody waits for
+    bool io_knows_ = false;      // a pump is on its way, or a write runs that looks again when it is done
 };
 
 } // namespace holdfast::client

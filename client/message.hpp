@@ -26,9 +26,9 @@ struct message {
     std::string topic;
     std::string body;
     // One tag, by which consumers filter; empty = none.
-    std::string tag;
+    std::string tag{};
     // Keys for look-ups, separated by spaces; empty = none.
-    std::string keys;
+    std::string keys{};
     // The application's own properties. Names and values are non-empty and hold no bytes 1 or 2, and names do
     // not collide with the reserved ones of protocol reference 5.4.
     std::vector<std::pair<std::string, std::string>> properties{};

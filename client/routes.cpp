@@ -106,12 +106,6 @@ void route_table::put(std::string_view topic, route_ptr route) {
     routes_.insert_or_assign(std::string{topic}, std::move(route));
 }
 
-void route_table::forget(std::string_view topic) {
-    const std::lock_guard lock{mutex_};
-    if (const auto found = routes_.find(topic); found != routes_.end())
-        routes_.erase(found);
-}
-
 std::vector<std::string> route_table::topics() const {
     const std::lock_guard lock{mutex_};
     std::vector<std::string> names;
