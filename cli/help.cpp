@@ -14,11 +14,9 @@ namespace {
 
 constexpr std::array commands{
     command{"serve", "run a node: name service and broker", run_serve},
-#ifdef HOLDFAST_CLIENT_COMMANDS
     command{"send", "send messages, from the command line or line by line from stdin", run_send},
     command{"consume", "print messages as they arrive", run_consume},
     command{"topic", "list, create and show topics", run_topic},
-#endif
     command{"help", "explain a command, or every config key (help config)", run_help},
 };
 
