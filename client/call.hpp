@@ -45,7 +45,7 @@ class handled_call : public pending_call {
 template <class Request>
 void ask(connection& whom, const Request& request, byte_view body, std::chrono::milliseconds timeout,
          call_handler handler) {
-    whom.start(std::make_shared<handled_call>(std::move(handler)), timeout,
+    whom.start(std::make_shared<handled_call>(std::move(handler)), in_flight::clock::now() + timeout,
                [&](byte_buffer& out, const protocol::call& how) {
                    protocol::append_request(out, how, request, body);
                });

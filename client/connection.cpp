@@ -50,9 +50,8 @@ bool connection::queue_frame(const write_frame& write, std::int32_t opaque, bool
     return !std::exchange(io_knows_, true);
 }
 
-void connection::start_with(std::shared_ptr<pending_call> call, std::chrono::milliseconds timeout,
+void connection::start_with(std::shared_ptr<pending_call> call, in_flight::clock::time_point deadline,
                             write_frame write) {
-    const auto deadline = in_flight::clock::now() + timeout;
     std::optional<call_failure> refused;
     bool tell = false;
     {

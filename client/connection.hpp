@@ -69,8 +69,9 @@ class connection : public std::enable_shared_from_this<connection> {
     // `write(byte_buffer&, const protocol::call&)` appends exactly one frame; it is called at once, or not at
     // all when the request fails here with `full` or `closed`.
     template <class Write>
-    void start(std::shared_ptr<pending_call> call, std::chrono::milliseconds timeout, const Write& write) {
-        start_with(std::move(call), timeout, write_frame::of(write));
+    void start(std::shared_ptr<pending_call> call, in_flight::clock::time_point deadline,
+               const Write& write) {
+        start_with(std::move(call), deadline, write_frame::of(write));
     }
     // No answer is expected. Returns why it could not be queued.
     template <class Write>
@@ -105,7 +106,8 @@ class connection : public std::enable_shared_from_this<connection> {
     using tcp = boost::asio::ip::tcp;
     using calls = std::vector<std::shared_ptr<pending_call>>;
 
-    void start_with(std::shared_ptr<pending_call> call, std::chrono::milliseconds timeout, write_frame write);
+    void start_with(std::shared_ptr<pending_call> call, in_flight::clock::time_point deadline,
+                    write_frame write);
     std::optional<call_failure> start_oneway_with(write_frame write);
     void reply_with(write_frame write);
     // Under the lock: queues one frame; true when the io thread must be told.

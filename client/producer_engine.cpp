@@ -206,13 +206,9 @@ void producer::engine::with_route(const std::string& topic, runtime::route_handl
 }
 
 void producer::engine::try_now(const send_ptr& send) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(send->deadline - clock::now());
-    if (left.count() <= 0)
-        return finish(*send,
-                      send_error{send_error_kind::timed_out, 0, "no time is left to send " + send->topic});
     --send->tries_left;
     const placed_queue& to = send->route->writable[send->place];
-    to.broker->start(send, left,
+    to.broker->start(send, send->deadline,
                      [&](byte_buffer& out, const protocol::call& how) { write(out, how, *send, to); });
 }
 
