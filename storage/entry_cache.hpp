@@ -2,7 +2,8 @@
 // The writer's side puts in what it just sealed, so consumers at the tail read no file; log_reader puts in
 // what it read from the disk.
 //
-// Threads: any. One mutex; measured 0.2 us a look-up, far below one entry's share of a pull.
+// Threads: any. One mutex; an insert and a look-up together take under 0.4 us (log_bench), per entry, not per
+// message.
 #pragma once
 
 #include "base/bytes.hpp"

@@ -15,8 +15,7 @@ namespace holdfast::storage {
 
 struct prewriter_options {
     std::uint64_t chunk_bytes = 1U << 20U; // zeroed and synced at a time; the writer may wait for one of them
-    std::uint64_t ahead_bytes =
-        64U << 20U; // how far ahead of the writer; also bounds what recovery searches
+    std::uint64_t ahead_bytes = 64U << 20U; // how far ahead of the writer; also bounds what recovery searches
 };
 
 // Owns one thread from construction to destruction.
