@@ -154,6 +154,9 @@ result<void> state::trim(byte_view payload, state_changes& changes) {
     if (snapshot->first <= first_position_)
         return {};
     first_position_ = snapshot->first;
+    for (const auto& [queue, first] : snapshot->firsts)
+        if (auto* const trimmed = find_queue(queue))
+            trimmed->first = std::max(trimmed->first, first);
     changes.facts.emplace_back(log_trimmed{snapshot->first, std::move(snapshot->firsts)});
     return {};
 }

@@ -89,8 +89,7 @@ class state {
     [[nodiscard]] const auto& topics() const { return topics_; }
     [[nodiscard]] const auto& groups() const { return groups_; }
     [[nodiscard]] const auto& offsets() const { return offsets_; }
-    // Where a queue began when it was restored; retention may since have moved it (storage::queue_index
-    // knows).
+    // Where a queue begins: what was below is gone by retention.
     [[nodiscard]] queue_offset first_offset(queue_key queue) const;
     // The length of every queue that ever had a message.
     [[nodiscard]] std::vector<std::pair<queue_key, queue_offset>> queue_lengths() const;
