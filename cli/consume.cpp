@@ -157,7 +157,14 @@ int tail(client::push_consumer_options options, const po::variables_map& words, 
             loop.stop();
         });
     }
-    options.on_trouble = [](const error& what) { fmt::print(stderr, "holdfast: {}\n", what.message); };
+    options.on_trouble = [last = std::string{}](const error& what) mutable {
+        // Every queue reports the same lost connection: once is enough.
+        constexpr std::string_view before_reason = "again: ";
+        const auto at = what.message.find(before_reason);
+        const auto reason = at == std::string::npos ? what.message : what.message.substr(at);
+        if (std::exchange(last, reason) != reason)
+            fmt::print(stderr, "holdfast: {}\n", what.message);
+    };
     printer out{loop, std::move(format), words.count("quiet") != 0, wanted};
     client::push_consumer consumer{options};
     if (const auto subscribed =

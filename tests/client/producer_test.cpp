@@ -198,6 +198,7 @@ TEST_F(producer_at_a_fake, survives_a_restart_of_the_broker) {
     broker_ = std::make_unique<fake_broker>(port);
     broker_->add_topic("T", 4);
     EXPECT_TRUE(arrived.get_future().get());
+    producer_->shutdown();
     EXPECT_THAT(broker_->bodies("T"), ElementsAre("after"));
 }
 
@@ -237,6 +238,7 @@ TEST_F(producer_at_a_fake, keeps_many_in_flight_and_matches_every_answer) {
                 all.set_value();
         });
     ASSERT_EQ(all.get_future().wait_for(std::chrono::seconds{20}), std::future_status::ready);
+    producer_->shutdown(); // before what its callbacks use
     EXPECT_EQ(broker_->bodies("T").size(), static_cast<std::size_t>(total));
     EXPECT_EQ(producer_->in_flight(), 0U);
 }
@@ -261,6 +263,7 @@ TEST_F(producer_at_a_fake, refuses_beyond_its_bound_when_told_to_fail) {
     broker_->release({1, 0});
     EXPECT_TRUE(results[0].get_future().get().ok());
     EXPECT_TRUE(results[1].get_future().get().ok());
+    producer_->shutdown();
 }
 
 TEST_F(producer_at_a_fake, waits_for_room_when_told_to_block) {
@@ -283,6 +286,7 @@ TEST_F(producer_at_a_fake, waits_for_room_when_told_to_block) {
     second.join();
     EXPECT_TRUE(first.get_future().get().ok());
     EXPECT_THAT(broker_->bodies("T"), ElementsAre("first", "second"));
+    producer_->shutdown();
 }
 
 TEST_F(producer_at_a_fake, stores_a_batch_in_one_queue_in_order) {
@@ -351,6 +355,7 @@ TEST_F(producer_at_a_fake, refuses_a_synchronous_send_from_a_callback) {
         inner.set_value(sent.ok() ? send_error_kind::refused : sent.failure().kind);
     });
     EXPECT_EQ(inner.get_future().get(), send_error_kind::invalid);
+    producer_->shutdown();
 }
 
 TEST_F(producer_at_a_fake, sends_the_next_message_from_a_callback) {
@@ -368,6 +373,7 @@ TEST_F(producer_at_a_fake, sends_the_next_message_from_a_callback) {
     };
     next();
     ASSERT_EQ(done.get_future().wait_for(std::chrono::seconds{20}), std::future_status::ready);
+    producer_->shutdown();
     EXPECT_EQ(broker_->stored("T", 0), 100U);
 }
 

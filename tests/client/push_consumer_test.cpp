@@ -43,12 +43,12 @@ TEST_F(push_consuming, commits_nothing_beyond_what_is_not_acknowledged) {
     for (int number = 0; number < 5; ++number)
         broker_->store("T", 0, std::to_string(number));
     std::mutex mutex;
-    std::map<std::string, std::unique_ptr<delivery>> kept;
+    std::optional<delivery> kept;
     const auto consumer = consume(options(), [&](delivery one) {
-        seen_.add(one);
         const std::lock_guard lock{mutex};
+        seen_.add(one);
         if (one.body() == "2")
-            kept.emplace("2", std::make_unique<delivery>(std::move(one)));
+            kept.emplace(std::move(one));
         else
             one.ack();
     });
@@ -56,7 +56,10 @@ TEST_F(push_consuming, commits_nothing_beyond_what_is_not_acknowledged) {
     ASSERT_TRUE(wait_committed(0, 2));
     ASSERT_TRUE(consumer->commit().ok());
     EXPECT_EQ(broker_->committed("G", "T", 0), 2);
-    kept.at("2")->ack();
+    {
+        const std::lock_guard lock{mutex};
+        kept->ack();
+    }
     ASSERT_TRUE(consumer->commit().ok());
     EXPECT_EQ(broker_->committed("G", "T", 0), 5);
 }
@@ -112,14 +115,16 @@ TEST_F(push_consuming, lets_handles_be_settled_on_other_threads_and_after_its_en
     std::mutex mutex;
     std::vector<delivery> kept;
     auto consumer = consume(options(), [&](delivery one) {
-        seen_.add(one);
         const std::lock_guard lock{mutex};
         kept.push_back(std::move(one));
+        seen_.add(kept.back());
     });
     ASSERT_TRUE(seen_.wait_for(4));
+    std::unique_lock lock{mutex};
     std::sort(kept.begin(), kept.end(),
               [](const delivery& left, const delivery& right) { return left.offset() < right.offset(); });
     std::thread{[&] { kept[0].ack(); }}.join();
+    lock.unlock();
     consumer->shutdown();
     EXPECT_EQ(broker_->committed("G", "T", 0), 1);
     consumer.reset();
@@ -203,9 +208,9 @@ TEST_F(push_consuming, loses_nothing_when_a_queue_moves_with_messages_in_work) {
     std::mutex mutex;
     std::vector<delivery> kept;
     const auto old_owner = consume(with, [&](delivery one) {
-        seen_.add(one);
         const std::lock_guard lock{mutex};
         kept.push_back(std::move(one));
+        seen_.add(kept.back());
     });
     ASSERT_TRUE(seen_.wait_for(3));
     testing::seen_messages seen_by_new;
@@ -215,9 +220,12 @@ TEST_F(push_consuming, loses_nothing_when_a_queue_moves_with_messages_in_work) {
         one.ack();
     });
     ASSERT_TRUE(seen_by_new.wait_for(3));
-    EXPECT_TRUE(kept[0].lost());
-    kept[0].ack();
-    kept.clear();
+    {
+        const std::lock_guard lock{mutex};
+        EXPECT_TRUE(kept[0].lost());
+        kept[0].ack();
+        kept.clear();
+    }
     EXPECT_TRUE(wait_committed(0, 3));
     EXPECT_THAT(seen_by_new.bodies(), UnorderedElementsAre("0", "1", "2"));
 }
