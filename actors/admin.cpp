@@ -21,11 +21,42 @@ void admin_state::set_up(admin_actor::pointer self,
     find_environment_ = std::move(environment);
 }
 
+void admin_state::remember_environment() {
+    if (environment_)
+        return;
+    environment_ = find_environment_();
+    started_ = environment_->wall_clock();
+}
+
+void admin_state::make_builtin_topics() {
+    remember_environment();
+    const auto& config = *environment_->config;
+    constexpr auto everything = broker::permission::read_write | broker::permission::inherit;
+    constexpr std::uint32_t cluster_queues = 16;
+    const auto topic = [](const std::string& name, std::uint32_t queues, std::uint32_t permissions) {
+        broker::topic_config made;
+        made.name = name;
+        made.read_queues = made.write_queues = queues;
+        made.permissions = permissions;
+        return made;
+    };
+    std::vector<broker::topic_config> wanted;
+    if (config.cluster_topic)
+        wanted.push_back(topic(config.cluster_name, cluster_queues, everything));
+    if (config.broker_topic)
+        wanted.push_back(topic(config.broker_name, 1, everything));
+    if (config.trace_topic)
+        wanted.push_back(topic(config.trace_topic_name, 1, broker::permission::read_write));
+    broker::entry_draft draft;
+    for (const auto& made : wanted)
+        if (!environment_->view->find_topic(made.name))
+            draft.add(broker::command_kind::topic_put, broker::encode(made));
+    if (!draft.empty())
+        append(nullptr, std::move(draft), "made the built-in topics");
+}
+
 void admin_state::frames(const admin_job& job) {
-    if (!environment_) {
-        environment_ = find_environment_();
-        started_ = environment_->wall_clock();
-    }
+    remember_environment();
     for (const auto index : job.frames->chosen)
         if (decode_frame(job.frames->frames, index, *job.connection, command_))
             dispatch(job.connection);
@@ -178,7 +209,7 @@ void admin_state::outcomes(const std::vector<batch_outcome>& outcomes) {
             protocol::append_failure(answer, done.answer, response_code::system_error,
                                      outcome.failure->message);
         } else {
-            spdlog::info("{} {}", done.connection->peer().text, done.what);
+            spdlog::info("{} {}", done.connection ? done.connection->peer().text : "this node", done.what);
             protocol::append_success(answer, done.answer);
         }
         if (!done.oneway)
@@ -339,6 +370,7 @@ admin_actor::behavior_type admin(admin_actor::stateful_pointer<admin_state> self
                                  std::function<std::shared_ptr<const session_environment>()> environment) {
     self->state.set_up(self, std::move(environment));
     return {
+        [self](start_atom) { self->state.make_builtin_topics(); },
         [self](frames_atom, const admin_job_ptr& job) { self->state.frames(*job); },
         [self](outcome_atom, const batch_outcomes_ptr& outcomes) { self->state.outcomes(*outcomes); },
     };

@@ -19,6 +19,8 @@ class admin_state {
     void set_up(admin_actor::pointer self,
                 std::function<std::shared_ptr<const session_environment>()> environment);
 
+    // Protocol reference 6.2: topics that clients and tools expect to have a route.
+    void make_builtin_topics();
     void frames(const admin_job& job);
     void outcomes(const std::vector<batch_outcome>& outcomes);
 
@@ -47,6 +49,7 @@ class admin_state {
     template <class Request>
     std::optional<Request> decode();
     void append(const connection_ptr& from, broker::entry_draft draft, std::string what);
+    void remember_environment();
     void succeed(const std::string& body);
     void refuse(protocol::response_code code, std::string_view remark);
     [[nodiscard]] std::optional<broker::refusal> check_topic_change(std::string_view topic) const;

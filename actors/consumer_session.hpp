@@ -7,6 +7,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "actors/pull_check.hpp"
 #include "actors/pull_reader.hpp"
 #include "actors/session_environment.hpp"
 
@@ -68,15 +69,6 @@ class consumer_session_state {
     bool ticking_ = false;
     bool closed_ = false;
 };
-
-// What a pull asks for, checked and clamped; used by the session and by readers. Fills `refused` otherwise.
-struct checked_pull {
-    pull_range range;
-    protocol::tag_filter filter;
-    std::chrono::milliseconds hold{0};
-};
-std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,
-                                       const session_environment& environment, broker::refusal& refused);
 
 consumer_session_actor::behavior_type
 consumer_session(consumer_session_actor::stateful_pointer<consumer_session_state> self,

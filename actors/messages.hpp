@@ -153,7 +153,8 @@ struct admin_job {
     session_frames_ptr frames;
 };
 using admin_job_ptr = std::shared_ptr<const admin_job>;
-using admin_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
+using admin_actor = caf::typed_actor<caf::reacts_to<start_atom>, // makes the built-in topics
+                                     caf::reacts_to<frames_atom, admin_job_ptr>,
                                      caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
 using name_service_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>>;
 

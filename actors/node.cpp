@@ -242,6 +242,7 @@ result<void> node::start() {
     spawn_services();
     caf::anon_send(environment.log, start_atom::value);
     started_.wait();
+    caf::anon_send(environment.admin, start_atom::value);
     io_->start();
     booted_.log->start_prewriting();
     return {};

@@ -1,7 +1,7 @@
 #include "actors/reader.hpp"
 
-#include "actors/consumer_session.hpp"
 #include "actors/frame_decoding.hpp"
+#include "actors/pull_check.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
 
