@@ -212,7 +212,7 @@ void admin_state::outcomes(const std::vector<batch_outcome>& outcomes) {
             spdlog::info("{} {}", done.connection ? done.connection->peer().text : "this node", done.what);
             protocol::append_success(answer, done.answer);
         }
-        if (!done.oneway)
+        if (done.connection && !done.oneway)
             done.connection->send(answer.release());
     }
 }

@@ -100,6 +100,13 @@ void commit_log_state::publish(const broker::state_changes& changes) {
     if (replica_->applied() - checkpointed_ >= settings_.checkpoint_bytes ||
         pending_.size() >= settings_.checkpoint_changes)
         checkpoint();
+    if (replica_->applied() - indexed_until_ >= settings_.index_bytes)
+        tell_indexer();
+}
+
+void commit_log_state::tell_indexer() {
+    indexed_until_ = replica_->applied();
+    self_->send(indexer_, index_atom::value, indexed_until_);
 }
 
 void commit_log_state::answer(std::vector<broker::applied_batch> applied) {
@@ -174,10 +181,8 @@ void commit_log_state::tick() {
     seen_at_tick_ = replica_->appended();
     if (self_->clock().now() - last_checkpoint_ >= settings_.checkpoint_interval)
         checkpoint();
-    if (replica_->applied() > indexed_until_) {
-        indexed_until_ = replica_->applied();
-        self_->send(indexer_, index_atom::value, indexed_until_);
-    }
+    if (replica_->applied() > indexed_until_)
+        tell_indexer();
 }
 
 void commit_log_state::trim(const trim_plan& plan) {

@@ -25,6 +25,8 @@ struct commit_log_settings {
     std::chrono::milliseconds checkpoint_interval{5'000};
     std::uint64_t checkpoint_bytes = 256U << 20U; // of log
     std::size_t checkpoint_changes = 200'000;     // messages and facts
+    // The key indexer is told this often, so that it finds the entries in the cache instead of on the disk.
+    std::uint64_t index_bytes = 4U << 20U;
 };
 
 // What the actor works with; everything outlives it.
@@ -71,6 +73,7 @@ class commit_log_state {
     void add_outcome(const appender_actor& appender, batch_outcome outcome);
     void publish(const broker::state_changes& changes);
     void checkpoint();
+    void tell_indexer();
     void finish_stopping();
 
     commit_log_actor::pointer self_ = nullptr;

@@ -5,6 +5,8 @@
 #include "protocol/stored_message.hpp"
 #include "storage/log_scanner.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -13,6 +15,9 @@ namespace {
 
 // Entries of one bulk: enough to make sorting worth it, little enough to hold.
 constexpr std::size_t bulk_size = 128U << 10U;
+// When there are fewer, they are saved after this time.
+constexpr std::chrono::seconds save_interval{1};
+constexpr log_position save_now{~std::uint64_t{0}}; // from itself to itself
 
 void add_keys(const protocol::stored_message_view& message, log_position position,
               std::vector<storage::key_entry>& bulk) {
@@ -73,28 +78,41 @@ void key_indexer_state::set_up(key_indexer_environment environment) {
     environment_.published->store(index_.get(), std::memory_order_release);
 }
 
-void key_indexer_state::index(log_position until) {
-    if (!index_ || until <= index_->indexed_until())
+void key_indexer_state::gather(log_position until) {
+    if (!index_)
         return;
-    const auto first = std::max(index_->indexed_until(), environment_.view->marks().first);
-    bulk_.clear();
-    const auto flush = [&](log_position indexed) {
-        auto added = index_->add(bulk_, indexed);
-        bulk_.clear();
-        return added;
+    gathered_until_ = std::max({gathered_until_, index_->indexed_until(), environment_.view->marks().first});
+    if (until <= gathered_until_)
+        return;
+    const auto visit = [&](const storage::scanned_entry& entry) -> result<void> {
+        if (bulk_.size() >= bulk_size) {
+            gathered_until_ = entry.header.position;
+            save();
+        }
+        return add_entry(entry, bulk_);
     };
-    auto outcome = storage::for_each_entry(environment_.log->segments(), first, until,
-                                           [&](const storage::scanned_entry& entry) -> result<void> {
-                                               if (bulk_.size() >= bulk_size)
-                                                   if (auto added = flush(entry.header.position); !added.ok())
-                                                       return added;
-                                               return add_entry(entry, bulk_);
-                                           });
-    if (outcome.ok())
-        outcome = flush(until);
-    if (!outcome.ok())
-        spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(),
-                     outcome.failure().message);
+    const auto outcome = storage::for_each_entry(environment_.log->segments(), gathered_until_, until, visit,
+                                                 &environment_.log->cache());
+    if (outcome.ok()) {
+        gathered_until_ = until;
+        return;
+    }
+    spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(),
+                 outcome.failure().message);
+    bulk_.clear(); // some of it would be gathered again
+    gathered_until_ = {};
+}
+
+void key_indexer_state::save() {
+    if (!index_ || gathered_until_ <= index_->indexed_until())
+        return;
+    const auto added = index_->add(bulk_, gathered_until_);
+    bulk_.clear();
+    if (added.ok())
+        return;
+    spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(),
+                 added.failure().message);
+    gathered_until_ = {};
 }
 
 key_indexer_actor::behavior_type key_indexer(key_indexer_actor::stateful_pointer<key_indexer_state> self,
@@ -104,9 +122,16 @@ key_indexer_actor::behavior_type key_indexer(key_indexer_actor::stateful_pointer
     self->send(self, index_atom::value, log_position{0});
     auto opened = std::make_shared<bool>(false);
     return {[self, environment, opened](index_atom, log_position until) {
+        auto& state = self->state;
         if (!std::exchange(*opened, true))
-            self->state.set_up(environment);
-        self->state.index(until);
+            state.set_up(environment);
+        if (until == save_now) {
+            state.save_is_due_ = false;
+            return state.save();
+        }
+        state.gather(until);
+        if (!std::exchange(state.save_is_due_, true))
+            self->delayed_send(self, save_interval, index_atom::value, save_now);
     }};
 }
 

@@ -27,12 +27,16 @@ struct key_indexer_state {
     ~key_indexer_state();
 
     void set_up(key_indexer_environment environment);
-    // Indexes everything committed below `until` that is not indexed yet.
-    void index(log_position until);
+    // Gathers the keys of everything committed below `until`, mostly from the entry cache, and saves them
+    // whenever there are enough for a bulk.
+    void gather(log_position until);
+    void save();
 
     key_indexer_environment environment_;
     std::unique_ptr<storage::key_index> index_;
-    std::vector<storage::key_entry> bulk_;
+    std::vector<storage::key_entry> bulk_; // of [indexed, gathered)
+    log_position gathered_until_;
+    bool save_is_due_ = false;
 };
 
 key_indexer_actor::behavior_type key_indexer(key_indexer_actor::stateful_pointer<key_indexer_state> self,
