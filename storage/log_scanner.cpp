@@ -10,8 +10,9 @@ constexpr std::size_t window_bytes = 1U << 20U;
 
 } // namespace
 
-log_scanner::log_scanner(const segment_set& segments, log_position first, log_position last)
-    : segments_(segments), last_(last), position_(first) {}
+log_scanner::log_scanner(const segment_set& segments, log_position first, log_position last,
+                         entry_cache* cache)
+    : segments_(segments), cache_(cache), last_(last), position_(first) {}
 
 error log_scanner::damaged(const std::string& reason) const {
     return {errc::corrupted, segment_->name().string() + ": at log position " +
@@ -35,6 +36,29 @@ result<bool> log_scanner::fill(std::size_t wanted) {
     return buffer_size_ >= wanted;
 }
 
+// What is in the cache was sealed or checked by whoever put it there: its body needs no second look.
+bool log_scanner::take_cached(scanned_entry& found) {
+    auto hot = cache_ == nullptr ? std::nullopt : cache_->find(position_);
+    if (!hot)
+        return false;
+    const auto header = decode_entry_header(hot->view());
+    if (!header || header->position != position_)
+        return false;
+    cached_ = *std::move(hot);
+    found = {*header, cached_.view()};
+    return true;
+}
+
+result<void> log_scanner::check_chain(const entry_header& header) const {
+    if (previous_ ? header.previous_checksum != previous_->checksum
+                  : position_.value() == 0 && header.previous_checksum != 0)
+        return damaged("the entry does not follow the one before it (previous_checksum)");
+    if (previous_ && header.term < previous_->term)
+        return damaged("the entry's term " + std::to_string(header.term.value()) +
+                       " is older than the one before it");
+    return {};
+}
+
 result<std::optional<scanned_entry>> log_scanner::next() {
     if (position_ >= last_)
         return std::optional<scanned_entry>{};
@@ -43,6 +67,13 @@ result<std::optional<scanned_entry>> log_scanner::next() {
         if (!segment_)
             return std::optional<scanned_entry>{};
         buffer_size_ = 0;
+    }
+    if (scanned_entry hot; take_cached(hot)) {
+        if (auto chained = check_chain(hot.header); !chained)
+            return chained.failure();
+        previous_ = hot.header;
+        position_ = hot.header.is_filler() ? segment_->last() : hot.header.next();
+        return std::optional{hot};
     }
     auto filled = fill(entry_header_size);
     if (!filled)
@@ -65,20 +96,17 @@ result<std::optional<scanned_entry>> log_scanner::next() {
     const auto header = decode_entry(bytes);
     if (!header)
         return damaged(header.failure().message);
-    if (previous_ ? header->previous_checksum != previous_->checksum
-                  : position_.value() == 0 && header->previous_checksum != 0)
-        return damaged("the entry does not follow the one before it (previous_checksum)");
-    if (previous_ && header->term < previous_->term)
-        return damaged("the entry's term " + std::to_string(header->term.value()) +
-                       " is older than the one before it");
+    if (auto chained = check_chain(*header); !chained)
+        return chained.failure();
     previous_ = *header;
     position_ = header->is_filler() ? segment_->last() : header->next();
     return std::optional{scanned_entry{*header, bytes}};
 }
 
 result<void> for_each_entry(const segment_set& segments, log_position first, log_position last,
-                            const std::function<result<void>(const scanned_entry&)>& visit) {
-    log_scanner scanner{segments, first, last};
+                            const std::function<result<void>(const scanned_entry&)>& visit,
+                            entry_cache* cache) {
+    log_scanner scanner{segments, first, last, cache};
     for (;;) {
         auto found = scanner.next();
         if (!found)

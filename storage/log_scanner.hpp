@@ -3,6 +3,7 @@
 #pragma once
 
 #include "storage/entry.hpp"
+#include "storage/entry_cache.hpp"
 #include "storage/segment_set.hpp"
 
 #include <functional>
@@ -16,8 +17,10 @@ struct scanned_entry {
 
 class log_scanner {
   public:
-    // Entries that begin in [first, last). `first` is the start of an entry or of a segment.
-    log_scanner(const segment_set& segments, log_position first, log_position last);
+    // Entries that begin in [first, last). `first` is the start of an entry or of a segment. With a cache, an
+    // entry that is in there is not read from its file.
+    log_scanner(const segment_set& segments, log_position first, log_position last,
+                entry_cache* cache = nullptr);
 
     // The next entry, fillers included; nothing at `last` or behind the last file. errc::corrupted, with
     // position, file and reason, where no valid next entry stands; position() says where.
@@ -27,10 +30,13 @@ class log_scanner {
     [[nodiscard]] log_position position() const { return position_; }
 
   private:
+    [[nodiscard]] bool take_cached(scanned_entry& found);
+    result<void> check_chain(const entry_header& header) const;
     result<bool> fill(std::size_t wanted);
     error damaged(const std::string& reason) const;
 
     const segment_set& segments_;
+    entry_cache* const cache_;
     const log_position last_;
     log_position position_;
     std::optional<entry_header> previous_;
@@ -38,11 +44,13 @@ class log_scanner {
     std::vector<std::byte> buffer_;
     log_position buffer_first_;
     std::size_t buffer_size_ = 0;
+    shared_bytes cached_; // keeps what was given out last
 };
 
 // Calls `visit` for every entry in [first, last) but fillers; ends early with the first error, its own or of
 // `visit`. `last` must be an entry's start or the end of the log.
 result<void> for_each_entry(const segment_set& segments, log_position first, log_position last,
-                            const std::function<result<void>(const scanned_entry&)>& visit);
+                            const std::function<result<void>(const scanned_entry&)>& visit,
+                            entry_cache* cache = nullptr);
 
 } // namespace holdfast::storage
