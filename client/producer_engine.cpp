@@ -56,10 +56,10 @@ producer::engine::engine(producer_options options)
 result<void> producer::engine::start() {
     if (auto good = protocol::check_group_name(options_.group); !good)
         return error{good.failure().code, "producer group: " + good.failure().message};
-    if (options_.max_in_flight == 0 || options_.retries < 0 || options_.compression_level < 1 ||
-        options_.compression_level > 9)
+    if (options_.max_in_flight == 0 || options_.max_in_flight > (1U << 23U) || options_.retries < 0 ||
+        options_.compression_level < 1 || options_.compression_level > 9)
         return error{errc::invalid_argument,
-                     "max_in_flight must be at least 1, retries at least 0, compression_level 1 to 9"};
+                     "max_in_flight must be 1 to 8388608, retries at least 0, compression_level 1 to 9"};
     runtime_.on_heartbeat([body = protocol::encode_heartbeat({.client_id = runtime_.client_id(),
                                                               .producer_groups = {options_.group},
                                                               .consumers = {}})] { return body; });

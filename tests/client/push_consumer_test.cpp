@@ -220,9 +220,12 @@ TEST_F(push_consuming, loses_nothing_when_a_queue_moves_with_messages_in_work) {
         one.ack();
     });
     ASSERT_TRUE(seen_by_new.wait_for(3));
+    ASSERT_TRUE(broker_->wait_until([&] {
+        const std::lock_guard lock{mutex};
+        return kept[0].lost();
+    }));
     {
         const std::lock_guard lock{mutex};
-        EXPECT_TRUE(kept[0].lost());
         kept[0].ack();
         kept.clear();
     }
