@@ -81,11 +81,14 @@ result<std::unique_ptr<storage::derived_store>> open_store(const config::node_co
 result<void> open_log(const config::node_config& config, booted_replica& booted) {
     storage::log_options options;
     options.recovery.segments.segment_size = config.segment_bytes;
-    options.recovery.durable_until = booted.store->durable();
+    const auto log_durable = broker::load_log_durable(*booted.store);
+    if (!log_durable.ok())
+        return log_durable.failure();
+    options.recovery.durable_until = *log_durable;
     const auto last_entry = broker::load_last_entry(*booted.store);
     if (!last_entry.ok())
         return last_entry.failure();
-    options.recovery.scan_from = *last_entry;
+    options.recovery.scan_from = std::min(*last_entry, *log_durable);
     options.recovery.accept_loss_at = config.accept_data_loss;
     options.cache_bytes = config.entry_cache_bytes;
     auto opened = storage::log_store::open(*booted.files, as_path(config.store_path), options);
@@ -105,7 +108,7 @@ result<void> open_log(const config::node_config& config, booted_replica& booted)
 // ---------------------------------------------------------------------------------------------------------
 
 result<void> checkpoint(booted_replica& booted, log_position applied, log_position last_entry) {
-    auto taken = booted.pending.take(booted.state.next_topic_id(), last_entry);
+    auto taken = booted.pending.take(booted.state.next_topic_id(), last_entry, applied);
     if (auto written = booted.store->write(std::move(taken.batch), applied); !written.ok())
         return written;
     return booted.store->flush();

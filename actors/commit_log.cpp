@@ -157,7 +157,8 @@ void commit_log_state::checkpoint() {
     checkpointed_ = replica_->applied();
     last_checkpoint_ = self_->clock().now();
     auto job = std::make_shared<checkpoint_job>();
-    job->checkpoint = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry());
+    job->checkpoint = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(),
+                                    std::min(replica_->durable(), checkpointed_));
     job->applied = checkpointed_;
     self_->send(checkpointer_, save_atom::value, std::move(job));
 }

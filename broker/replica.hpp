@@ -125,6 +125,8 @@ class replica {
 
     [[nodiscard]] log_position appended() const { return next_; }
     [[nodiscard]] log_position flushed() const { return flushed_; }
+    // What a power cut would leave here; less than flushed() only with ASYNC_FLUSH.
+    [[nodiscard]] log_position durable() const { return durable_; }
     [[nodiscard]] log_position committed() const { return raft_.commit(); }
     [[nodiscard]] log_position applied() const { return applied_; }
     // The start of the last entry applied since the start; 0 when none was.

@@ -17,6 +17,7 @@ constexpr std::size_t longest_run = 1024;
 constexpr std::string_view next_topic_key = "mnext_topic";
 constexpr std::string_view first_position_key = "mfirst_position";
 constexpr std::string_view last_entry_key = "mlast_entry";
+constexpr std::string_view log_durable_key = "mlog_durable";
 
 std::string named_key(char prefix, std::string_view name) {
     return std::string(1, prefix).append(name);
@@ -127,7 +128,8 @@ void checkpoint_builder::forget_below(queue_key queue, queue_offset first) {
                             storage::queue_run_key(queue, first - static_cast<std::int64_t>(longest_run)));
 }
 
-checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log_position last_entry) {
+checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log_position last_entry,
+                                                        log_position log_durable) {
     checkpoint taken;
     taken.covered.reserve(runs_.size());
     for (const auto& [queue, run] : runs_) {
@@ -143,6 +145,7 @@ checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log
     }
     batch_.put(next_topic_key, number(next_topic.value()));
     batch_.put(last_entry_key, number(last_entry.value()));
+    batch_.put(log_durable_key, number(log_durable.value()));
     runs_.clear();
     size_ = 0;
     taken.batch = std::exchange(batch_, storage::derived_batch{});
@@ -210,11 +213,23 @@ result<state> load_state(const storage::derived_store& store) {
     return loaded;
 }
 
-result<log_position> load_last_entry(const storage::derived_store& store) {
-    const auto found = store.find(last_entry_key);
+namespace {
+
+result<log_position> load_position(const storage::derived_store& store, std::string_view key) {
+    const auto found = store.find(key);
     if (!found.ok())
         return found.failure();
     return log_position{*found ? as_number<std::uint64_t>(**found) : 0};
+}
+
+} // namespace
+
+result<log_position> load_last_entry(const storage::derived_store& store) {
+    return load_position(store, last_entry_key);
+}
+
+result<log_position> load_log_durable(const storage::derived_store& store) {
+    return load_position(store, log_durable_key);
 }
 
 result<queue_offset> first_kept(const storage::derived_store& store, queue_key queue,

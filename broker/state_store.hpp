@@ -10,6 +10,8 @@
 //   'm' "next_topic"                    u32
 //   'm' "first_position"                u64
 //   'm' "last_entry"                    u64                   start of the last entry applied
+//   'm' "log_durable"                   u64                   the log was flushed up to here when this was
+//   written
 //
 // Integers in keys are big-endian, in values little-endian.
 #pragma once
@@ -41,8 +43,10 @@ class checkpoint_builder {
             covered; // queues, and up to where the batch holds them
     };
     // Everything gathered, as one atomic batch; the builder is empty afterwards. `next_topic` is the state's,
-    // `last_entry` the start of the last entry applied.
-    [[nodiscard]] checkpoint take(topic_id next_topic, log_position last_entry);
+    // `last_entry` the start of the last entry applied. `log_durable`: what a power cut would leave of the
+    // log now, which with ASYNC_FLUSH may be less than what was applied.
+    [[nodiscard]] checkpoint take(topic_id next_topic, log_position last_entry,
+                                  log_position log_durable = {});
 
   private:
     void add(const fact& change);
@@ -59,6 +63,9 @@ result<state> load_state(const storage::derived_store& store);
 
 // Where a scan of the log may begin so that it meets everything that is not in the store; 0 for a new store.
 result<log_position> load_last_entry(const storage::derived_store& store);
+
+// Up to where the log is known to have been on the disk: a log that ends before it has lost something.
+result<log_position> load_log_durable(const storage::derived_store& store);
 
 // The first message of `queue` whose record lies at or above `first`: where the queue begins once the log
 // does there.

@@ -64,7 +64,8 @@ class boot_test : public testing::Test {
         carry_out(replica_->step(std::move(received)));
     }
     void checkpoint() {
-        auto taken = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry());
+        auto taken = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(),
+                                   replica_->durable());
         ASSERT_TRUE(booted_->store->write(std::move(taken.batch), replica_->applied()).ok());
         ASSERT_TRUE(booted_->store->flush().ok());
     }
@@ -270,6 +271,28 @@ TEST_F(retention_test, a_segment_removed_by_hand_is_noticed) {
     const auto booted = boot(config_);
     ASSERT_FALSE(booted.ok());
     EXPECT_EQ(booted.failure().code, errc::corrupted);
+}
+
+// With ASYNC_FLUSH a checkpoint may be ahead of the log's disk; a power cut then takes the log's end, and the
+// derived store must not outlive it.
+TEST_F(boot_test, a_checkpoint_ahead_of_a_log_that_lost_its_end_is_thrown_away) {
+    put_topic("t");
+    send("t", 0, 5);
+    const auto flushed = replica_->durable();
+    const auto before = described();
+    send("t", 0, 3);
+    auto taken = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(), flushed);
+    ASSERT_TRUE(booted_->store->write(std::move(taken.batch), replica_->applied()).ok());
+    ASSERT_TRUE(booted_->store->flush().ok());
+    const auto end = replica_->applied();
+    stop();
+    auto log = storage::posix_file_system{}.open(
+        storage::path{(config_.store_path / "commitlog" / "00000000000000000000").native()},
+        storage::open_mode::read_write);
+    ASSERT_TRUE(log.ok());
+    ASSERT_TRUE(storage::write_zeros(**log, flushed.value(), end.value()).ok());
+    start();
+    EXPECT_EQ(described(), before);
 }
 
 TEST_F(boot_test, a_second_start_over_the_same_directory_is_refused) {
