@@ -172,7 +172,9 @@ void node::spawn_log() {
         started_.set();
     };
     environment.on_leading = [this] {
-        health_.set(health::healthy, "");
+        // The scheduler may have found a full disk already.
+        if (health_.now() == health::starting)
+            health_.set(health::healthy, "");
         started_.set();
     };
     commit_log_settings log_settings;

@@ -13,8 +13,6 @@ constexpr std::chrono::milliseconds scan_interval{1'000};
 constexpr std::uint64_t reserve_bytes = 128U << 20U;
 
 void watch_disk(scheduler_environment& environment) {
-    if (environment.config->faults.space_full)
-        return environment.health->set(health::disk_full, "the disk is full (faultInjection space:full)");
     const auto space = environment.files->space(environment.store);
     if (!space.ok()) {
         spdlog::warn("the free space is not known: {}", space.failure().message);
@@ -23,7 +21,9 @@ void watch_disk(scheduler_environment& environment) {
     const auto& segments = environment.log->segments();
     const auto ahead =
         segments.allocated_until().value() - std::min(segments.allocated_until(), segments.written()).value();
-    const auto refused = disk_refusal(*space, *environment.config, ahead);
+    const auto refused = environment.config->faults.space_full
+                             ? std::optional<std::string>{"the disk is full (faultInjection space:full)"}
+                             : disk_refusal(*space, *environment.config, ahead);
     const bool was_full = environment.health->now() == health::disk_full;
     if (refused) {
         if (!was_full)
