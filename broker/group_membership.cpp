@@ -42,6 +42,10 @@ membership_change group_membership::left(connection_id who) {
     membership_change change;
     change.members = members_.erase(who) > 0;
     last_heard_.erase(who);
+    // Whoever comes next says anew what it wants, whatever the versions its clock makes: with the old
+    // expression it would skip messages for good.
+    if (members_.empty())
+        subscriptions_.clear();
     return change;
 }
 

@@ -31,7 +31,8 @@ class group_membership {
     };
 
     // A heartbeat of `consumer` over `from`. The set of subscriptions is the group's, not the member's: a
-    // topic's is replaced by a newer version, topics that the heartbeat does not name are dropped (T17).
+    // topic's is replaced by a newer version, topics that the heartbeat does not name are dropped (T17). They
+    // are forgotten with the last member.
     membership_change heard(connection_id from, const std::string& client_id,
                             const protocol::consumer_data& consumer, timestamp_ms now);
     membership_change left(connection_id who);
