@@ -3,10 +3,6 @@
 #include "broker/field_codec.hpp"
 #include "broker/state.hpp"
 
-#include <algorithm>
-
-#include <map>
-
 namespace holdfast::broker {
 namespace {
 
@@ -23,13 +19,11 @@ void put_queues(field_writer& out, const std::vector<std::pair<queue_key, queue_
 }
 
 std::vector<std::pair<queue_key, queue_offset>> take_queues(field_reader& in) {
-    constexpr std::size_t width = 4 + 4 + 8;
-    std::vector<std::pair<queue_key, queue_offset>> queues(
-        std::min<std::size_t>(in.take<std::uint32_t>(), in.remaining() / width));
-    for (auto& [queue, offset] : queues) {
-        queue.topic = topic_id{in.take<std::uint32_t>()};
-        queue.queue = queue_number{in.take<std::uint32_t>()};
-        offset = queue_offset{in.take<std::int64_t>()};
+    std::vector<std::pair<queue_key, queue_offset>> queues;
+    for (auto left = in.take<std::uint32_t>(); left > 0 && in.ok(); --left) {
+        const topic_id topic{in.take<std::uint32_t>()};
+        const queue_number queue{in.take<std::uint32_t>()};
+        queues.emplace_back(queue_key{topic, queue}, queue_offset{in.take<std::int64_t>()});
     }
     return queues;
 }
