@@ -37,6 +37,10 @@ enum class command_kind : std::uint8_t {
     leadership = 7,     // a leader's first entry in its term (thesis 3.6.2); payload: the node's name
     trim = 8,           // payload: log_snapshot; what lies below its `first` may be deleted
     idle_mark = 9,      // says only, by its header, how far the log was flushed; no payload
+    // For what is made in passing (a first send, a first heartbeat), by clients that know nothing of each
+    // other or of an operator: one that is there already stays as it is.
+    topic_create = 10, // payload: topic_config
+    group_create = 11, // payload: group_config
 };
 
 using storage::command_header_size; // the log finds an entry by a command's `back`, so it knows the header

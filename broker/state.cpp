@@ -24,13 +24,19 @@ result<void> state::apply(byte_view entry, log_position position, state_changes&
                                             header.size, header.tags));
             break;
         case command_kind::topic_put:
-            applied = put_topic(command->payload, changes);
+            applied = put_topic(command->payload, existing::is_replaced, changes);
+            break;
+        case command_kind::topic_create:
+            applied = put_topic(command->payload, existing::stays, changes);
             break;
         case command_kind::topic_delete:
             delete_topic(as_text(command->payload), changes);
             break;
         case command_kind::group_put:
-            applied = put_group(command->payload, changes);
+            applied = put_group(command->payload, existing::is_replaced, changes);
+            break;
+        case command_kind::group_create:
+            applied = put_group(command->payload, existing::stays, changes);
             break;
         case command_kind::group_delete:
             delete_group(as_text(command->payload), changes);
@@ -84,14 +90,16 @@ void state::collect_runs(state_changes& changes) {
     touched_.clear();
 }
 
-result<void> state::put_topic(byte_view payload, state_changes& changes) {
+result<void> state::put_topic(byte_view payload, existing known, state_changes& changes) {
     auto decoded = decode_topic_config(payload);
     if (!decoded.ok())
         return decoded.failure();
     auto config = std::move(*decoded);
-    const auto existing = topics_.find(config.name);
-    if (existing != topics_.end())
-        config.id = existing->second->id;
+    const auto found = topics_.find(config.name);
+    if (found != topics_.end() && known == existing::stays)
+        return {};
+    if (found != topics_.end())
+        config.id = found->second->id;
     else
         config.id = std::exchange(next_topic_id_, next_topic_id_ + 1U);
     const auto topic = std::make_shared<const topic_config>(std::move(config));
@@ -115,10 +123,12 @@ void state::delete_topic(std::string_view name, state_changes& changes) {
     changes.facts.emplace_back(topic_deleted{topic});
 }
 
-result<void> state::put_group(byte_view payload, state_changes& changes) {
+result<void> state::put_group(byte_view payload, existing known, state_changes& changes) {
     auto decoded = decode_group_config(payload);
     if (!decoded.ok())
         return decoded.failure();
+    if (known == existing::stays && groups_.contains(decoded->name))
+        return {};
     const auto group = std::make_shared<const group_config>(std::move(*decoded));
     groups_[group->name] = group;
     changes.facts.emplace_back(group_put{group});

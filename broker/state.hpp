@@ -105,9 +105,10 @@ class state {
 
     queue_offset apply_message(queue_key key, log_position record, std::uint32_t size, std::int32_t tags);
     queue_state* find_queue(queue_key key);
-    result<void> put_topic(byte_view payload, state_changes& changes);
+    enum class existing : std::uint8_t { is_replaced, stays };
+    result<void> put_topic(byte_view payload, existing known, state_changes& changes);
     void delete_topic(std::string_view name, state_changes& changes);
-    result<void> put_group(byte_view payload, state_changes& changes);
+    result<void> put_group(byte_view payload, existing known, state_changes& changes);
     void delete_group(std::string_view name, state_changes& changes);
     result<void> commit_offsets(byte_view payload, state_changes& changes);
     result<void> trim(byte_view payload, state_changes& changes);
