@@ -1,0 +1,329 @@
+#include "broker/message_intake.hpp"
+
+#include "base/byte_buffer.hpp"
+#include "protocol/batch.hpp"
+#include "protocol/stored_message.hpp"
+#include "protocol/tags.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::broker {
+namespace {
+
+using protocol::response_code;
+using namespace std::string_literals;
+
+constexpr protocol::ipv4_host store_host{0x7F000001, 10911};
+constexpr protocol::ipv4_host born_host{0x0A000001, 4321};
+
+intake_settings settings() {
+    return {"C", 1000, 8192, store_host};
+}
+
+topic_config topic() {
+    topic_config config;
+    config.name = "T";
+    config.id = topic_id{5};
+    config.read_queues = 4;
+    config.write_queues = 4;
+    return config;
+}
+
+protocol::send_message_request request(std::string_view body = "hello", std::string_view properties = {}) {
+    protocol::send_message_request made;
+    made.producer_group = "p";
+    made.topic = "T";
+    made.default_topic = "TBW102";
+    made.queue_id = 1;
+    made.born = timestamp_ms{77};
+    made.flag = 9;
+    made.body = as_bytes(body);
+    made.properties = properties;
+    return made;
+}
+
+// What one send became.
+struct taken {
+    std::optional<refusal> refused;
+    taken_send send;
+    entry_draft draft;
+    std::vector<std::uint32_t> places;
+
+    [[nodiscard]] protocol::stored_message_view message(std::size_t index = 0) const {
+        const auto decoded = protocol::decode_stored_message(draft.bytes().subspan(places.at(index)));
+        EXPECT_TRUE(decoded.ok());
+        return decoded.ok() ? *decoded : protocol::stored_message_view{};
+    }
+    [[nodiscard]] command_header header() const {
+        command_cursor cursor{draft.bytes(), storage::entry_header_size};
+        return cursor.next()->header;
+    }
+};
+
+taken take(const protocol::send_message_request& sent, const topic_config& to = topic(),
+           std::uint32_t spread = 0, const intake_settings& with = settings()) {
+    taken outcome;
+    message_intake intake{with};
+    outcome.refused = intake.take(sent, to, born_host, spread, outcome.draft, outcome.places, outcome.send);
+    return outcome;
+}
+
+response_code code_of(const std::optional<refusal>& refused) {
+    EXPECT_TRUE(refused.has_value());
+    if (!refused)
+        return response_code::success;
+    EXPECT_FALSE(refused->remark.empty()) << "a refusal says why";
+    return refused->code;
+}
+
+std::string batch_of(const std::vector<protocol::batch_message>& messages) {
+    byte_buffer bytes;
+    for (const auto& message : messages)
+        protocol::append_batch_message(bytes, message);
+    return std::string{as_text(bytes.view())};
+}
+
+// --- what is stored
+// ---------------------------------------------------------------------------------------------------
+
+TEST(message_intake, stores_a_message_as_it_was_sent) {
+    const auto stored = take(request("hello", "KEYS\x01k\x02TAGS\x01TagA"));
+    ASSERT_FALSE(stored.refused);
+    EXPECT_EQ(stored.send.messages, 1U);
+    EXPECT_EQ(stored.send.queue, queue_number{1});
+    const auto message = stored.message();
+    EXPECT_EQ(as_text(message.body), "hello");
+    EXPECT_TRUE(message.body_is_intact());
+    EXPECT_EQ(message.topic, "T");
+    EXPECT_EQ(message.queue_id, 1);
+    EXPECT_EQ(message.flag, 9);
+    EXPECT_EQ(message.born, timestamp_ms{77});
+    EXPECT_EQ(message.born_host.to_ipv4(), born_host);
+    EXPECT_EQ(message.store_host.to_ipv4(), store_host);
+    EXPECT_EQ(message.property("KEYS"), "k");
+    EXPECT_EQ(stored.header().tags, protocol::java_hash("TagA"));
+    EXPECT_EQ(stored.header().topic, topic_id{5});
+}
+
+TEST(message_intake, takes_WAIT_out_and_puts_CLUSTER_in) {
+    const auto stored = take(request("x", "KEYS\x01k\x02WAIT\x01true\x02TAGS\x01t\x02"));
+    ASSERT_FALSE(stored.refused);
+    EXPECT_EQ(stored.message().properties, "KEYS\x01k\x02TAGS\x01t\x02"
+                                           "CLUSTER\x01"
+                                           "C\x02");
+    EXPECT_EQ(stored.message().property("WAIT"), std::nullopt);
+    const auto bare = take(request("x", ""));
+    EXPECT_EQ(bare.message().properties, "CLUSTER\x01"
+                                         "C\x02");
+    const auto no_separator = take(request("x", "A\x01"
+                                                "b"));
+    EXPECT_EQ(no_separator.message().properties, "A\x01"
+                                                 "b\x02"
+                                                 "CLUSTER\x01"
+                                                 "C\x02");
+}
+
+TEST(message_intake, T13_only_ipv4_hosts_are_stored) {
+    auto sent = request();
+    sent.sys_flag = protocol::sys_flag::born_host_ipv6 | protocol::sys_flag::store_host_ipv6;
+    const auto stored = take(sent);
+    ASSERT_FALSE(stored.refused);
+    const auto message = stored.message();
+    EXPECT_EQ(message.sys_flag & (protocol::sys_flag::born_host_ipv6 | protocol::sys_flag::store_host_ipv6),
+              0);
+    EXPECT_FALSE(message.born_host.is_ipv6);
+    EXPECT_FALSE(message.store_host.is_ipv6);
+    EXPECT_EQ(as_text(message.body), "hello") << "so every field stands where clients look for it";
+}
+
+TEST(message_intake, a_compressed_body_is_stored_as_sent) {
+    auto sent = request("\x78\x9c not looked at");
+    sent.sys_flag = protocol::sys_flag::compressed;
+    const auto stored = take(sent);
+    ASSERT_FALSE(stored.refused);
+    EXPECT_NE(stored.message().sys_flag & protocol::sys_flag::compressed, 0);
+    EXPECT_EQ(as_text(stored.message().body), "\x78\x9c not looked at");
+}
+
+TEST(message_intake, a_topic_with_several_tags_marks_its_messages) {
+    auto several = topic();
+    several.multi_tags = true;
+    EXPECT_NE(take(request(), several).message().sys_flag & protocol::sys_flag::multi_tags, 0);
+    EXPECT_EQ(take(request()).message().sys_flag & protocol::sys_flag::multi_tags, 0);
+}
+
+TEST(message_intake, chooses_a_queue_when_the_client_leaves_it_to_the_broker) {
+    auto sent = request();
+    sent.queue_id = -1;
+    auto narrow = topic();
+    narrow.write_queues = 3;
+    for (std::uint32_t spread = 0; spread < 7; ++spread)
+        EXPECT_EQ(take(sent, narrow, spread).send.queue, queue_number{spread % 3});
+    narrow.write_queues = 0;
+    EXPECT_EQ(take(sent, narrow, 5).send.queue, queue_number{0});
+}
+
+TEST(message_intake, a_queue_may_be_one_to_read_or_to_write) {
+    auto shrinking = topic();
+    shrinking.write_queues = 1;
+    auto sent = request();
+    sent.queue_id = 3;
+    EXPECT_FALSE(take(sent, shrinking).refused);
+    sent.queue_id = 4;
+    EXPECT_EQ(code_of(take(sent, shrinking).refused), response_code::system_error);
+}
+
+// --- what is refused, with which code
+// ---------------------------------------------------------------------------------
+
+TEST(message_intake, refuses_before_the_topic_is_known) {
+    const auto code_for = [](std::string_view name, std::int32_t sys_flag = 0) {
+        auto sent = request();
+        sent.topic = name;
+        sent.sys_flag = sys_flag;
+        return code_of(message_intake::check_request(sent));
+    };
+    EXPECT_FALSE(message_intake::check_request(request()));
+    EXPECT_EQ(code_for(""), response_code::system_error);
+    EXPECT_EQ(code_for("a b"), response_code::system_error);
+    EXPECT_EQ(code_for(std::string(128, 'a')), response_code::system_error);
+    EXPECT_EQ(code_for("SCHEDULE_TOPIC_XXXX"), response_code::no_permission);
+    EXPECT_EQ(code_for("RMQ_SYS_TRANS_HALF_TOPIC"), response_code::no_permission);
+    EXPECT_EQ(code_for("%RETRY%g"), response_code::request_code_not_supported);
+    EXPECT_EQ(code_for("%DLQ%g"), response_code::request_code_not_supported);
+    EXPECT_EQ(code_for("T", protocol::sys_flag::transaction_mask & 4),
+              response_code::request_code_not_supported);
+    EXPECT_EQ(code_for("T", 1 << 20), response_code::message_illegal);
+    EXPECT_EQ(code_for("T", std::numeric_limits<std::int32_t>::min()), response_code::message_illegal);
+}
+
+TEST(message_intake, refuses_what_it_can_not_do_yet) {
+    for (const auto* const properties : {"DELAY\x01"
+                                         "3",
+                                         "TIMER_DELAY_SEC\x01"
+                                         "3",
+                                         "TIMER_DELAY_MS\x01"
+                                         "3",
+                                         "TIMER_DELIVER_MS\x01"
+                                         "3",
+                                         "TRAN_MSG\x01true",
+                                         "A\x01"
+                                         "b\x02"
+                                         "DELAY\x01"
+                                         "1\x02"
+                                         "C\x01"
+                                         "d"}) {
+        const auto outcome = take(request("x", properties));
+        EXPECT_EQ(code_of(outcome.refused), response_code::request_code_not_supported) << properties;
+        EXPECT_TRUE(outcome.draft.empty());
+        EXPECT_TRUE(outcome.places.empty());
+    }
+    EXPECT_FALSE(take(request("x", "DELAY\x01"
+                                   "0"))
+                     .refused);
+    EXPECT_FALSE(take(request("x", "TRAN_MSG\x01"
+                                   "false"))
+                     .refused);
+}
+
+TEST(message_intake, refuses_topics_without_write_permission) {
+    auto closed = topic();
+    closed.permissions = permission::read;
+    EXPECT_EQ(code_of(take(request(), closed).refused), response_code::no_permission);
+}
+
+TEST(message_intake, refuses_bodies_over_the_limit_and_takes_those_at_it) {
+    const std::string largest(1000, 'x');
+    EXPECT_FALSE(take(request(largest)).refused);
+    EXPECT_EQ(code_of(take(request(largest + 'x')).refused), response_code::message_illegal);
+    EXPECT_FALSE(take(request("")).refused) << "4.9 stores an empty body";
+}
+
+// The record's length field is a signed 16-bit number, and the broker adds CLUSTER: the sum counts.
+TEST(message_intake, T20_properties_leave_room_for_what_the_broker_adds) {
+    const auto added = "\x02"
+                       "CLUSTER\x01"
+                       "C\x02"s.size();
+    const auto fits = "K\x01" + std::string(32767 - 2 - added, 'v');
+    auto stored = take(request("x", fits));
+    ASSERT_FALSE(stored.refused);
+    EXPECT_EQ(stored.message().properties.size(), 32767U);
+    EXPECT_EQ(code_of(take(request("x", fits + "v")).refused), response_code::message_illegal);
+}
+
+// --- batches
+// ----------------------------------------------------------------------------------------------------------
+
+TEST(message_intake, T12_a_batch_is_known_by_its_switch_and_stored_in_one_queue) {
+    const auto body = batch_of({{1, as_bytes("a"), "TAGS\x01x\x02WAIT\x01true"}, {2, as_bytes("bb"), ""}});
+    auto sent = request(body, "ignored\x01properties");
+    sent.is_batch = true;
+    const auto stored = take(sent);
+    ASSERT_FALSE(stored.refused);
+    EXPECT_EQ(stored.send.messages, 2U);
+    ASSERT_EQ(stored.places.size(), 2U);
+    EXPECT_EQ(as_text(stored.message(0).body), "a");
+    EXPECT_EQ(stored.message(0).flag, 1);
+    EXPECT_EQ(stored.message(0).properties, "TAGS\x01x\x02"
+                                            "CLUSTER\x01"
+                                            "C\x02");
+    EXPECT_EQ(as_text(stored.message(1).body), "bb");
+    EXPECT_EQ(stored.message(1).properties, "CLUSTER\x01"
+                                            "C\x02")
+        << "each record's own only";
+    EXPECT_EQ(stored.message(0).queue_id, 1);
+    EXPECT_EQ(stored.message(1).queue_id, 1);
+    sent.is_batch = false;
+    EXPECT_EQ(as_text(take(sent).message().body), body) << "without the switch it is a body like any other";
+}
+
+TEST(message_intake, T19_a_batch_is_taken_whole_or_not_at_all) {
+    const std::string too_many(32767, 'v');
+    const auto bad_property = batch_of({{0, as_bytes("a"), ""},
+                                        {0, as_bytes("b"),
+                                         "DELAY\x01"
+                                         "2"}});
+    const auto bad_size = batch_of({{0, as_bytes("a"), ""}, {0, as_bytes("b"), too_many}});
+    auto large = settings();
+    large.max_message_bytes = large.max_entry_bytes = 1U << 20U;
+    for (const auto& [body, code] :
+         {std::pair{bad_property, response_code::request_code_not_supported},
+          std::pair{bad_size, response_code::message_illegal},
+          std::pair{bad_property.substr(0, bad_property.size() - 1), response_code::message_illegal},
+          std::pair{bad_property + "x", response_code::message_illegal},
+          std::pair{std::string{}, response_code::message_illegal}}) {
+        auto sent = request(body);
+        sent.is_batch = true;
+        const auto outcome = take(sent, topic(), 0, large);
+        EXPECT_EQ(code_of(outcome.refused), code);
+        EXPECT_TRUE(outcome.draft.empty());
+        EXPECT_TRUE(outcome.places.empty());
+    }
+}
+
+TEST(message_intake, a_batch_must_fit_into_one_entry_with_all_that_is_added) {
+    std::vector<protocol::batch_message> many(40, protocol::batch_message{0, as_bytes("x"), ""});
+    const auto body = batch_of(many);
+    ASSERT_LE(body.size(), settings().max_message_bytes);
+    auto sent = request(body);
+    sent.is_batch = true;
+    EXPECT_FALSE(take(sent).refused);
+    auto small = settings();
+    small.max_entry_bytes = 4096;
+    EXPECT_EQ(code_of(take(sent, topic(), 0, small).refused), response_code::message_illegal);
+}
+
+// The room a session plans with covers what a send really takes.
+TEST(message_intake, the_room_for_a_send_is_an_upper_bound) {
+    const message_intake intake{settings()};
+    for (const std::size_t size : {0U, 1U, 7U, 8U, 500U, 1000U}) {
+        const std::string body(size, 'b');
+        const auto stored = take(request(body, "KEYS\x01k"));
+        ASSERT_FALSE(stored.refused);
+        EXPECT_LE(stored.draft.size() - storage::entry_header_size,
+                  intake.room_for(size + "KEYS\x01k"s.size()) + topic().name.size() + command_alignment);
+    }
+}
+
+} // namespace
+} // namespace holdfast::broker
