@@ -44,6 +44,7 @@ class tcp_connection final : public connection, public std::enable_shared_from_t
     [[nodiscard]] const peer_address& peer() const override { return peer_; }
     void send(shared_bytes frames) override;
     void send(std::vector<shared_bytes> pieces) override;
+    [[nodiscard]] std::size_t unwritten_bytes() const override { return queued_bytes_; }
     void pause_reading() override { is_paused_ = true; }
     void resume_reading() override;
     void close(std::string reason) override;
@@ -66,6 +67,7 @@ class tcp_connection final : public connection, public std::enable_shared_from_t
     bool read_once();
     void note_partial_frame();
 
+    void write_at_once(std::vector<shared_bytes>& pieces);
     void write_queued();
     void write();
     void wait_for_room();
@@ -95,15 +97,15 @@ class tcp_connection final : public connection, public std::enable_shared_from_t
     bool is_waiting_for_bytes_ = false;
     bool is_waiting_for_room_ = false;
     std::string close_reason_; // from flushing on
-    clock::time_point last_activity_;
     std::optional<clock::time_point> partial_since_;
     std::optional<clock::time_point> over_soft_since_;
     clock::time_point lingers_until_;
 
+    std::atomic<clock::time_point> last_activity_;
     std::atomic<bool> is_paused_{false};
     std::atomic<std::size_t> queued_bytes_{0};
 
-    std::mutex mutex_; // guards the rest
+    std::mutex mutex_; // guards the rest, and the closing of the socket
     std::vector<shared_bytes> sent_;
     bool write_is_posted_ = false;
     bool takes_more_ = true;
