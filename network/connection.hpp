@@ -37,6 +37,10 @@ class connection {
     // Several pieces that must follow each other on the wire (an answer's header and a body from the log).
     virtual void send(std::vector<shared_bytes> pieces) = 0;
 
+    // Of what was given to send(), the bytes that the socket has not taken yet: whoever makes many large
+    // answers of one read lets them drain first.
+    [[nodiscard]] virtual std::size_t unwritten_bytes() const { return 0; }
+
     // Back-pressure from above, e.g. while too many requests are unanswered. Frames of the read that is under
     // way may still come. Not counted: one resume undoes any number of pauses.
     virtual void pause_reading() = 0;
