@@ -23,13 +23,43 @@ void consumer_session_state::set_up(consumer_session_actor::pointer self, connec
     environment_->waiters->add(connection_->id(), self_);
 }
 
-void consumer_session_state::frames(const session_frames& received) {
+void consumer_session_state::frames(session_frames_ptr received) {
     if (closed_)
         return;
-    for (const auto index : received.chosen)
-        if (decode_frame(received.frames, index, *connection_, command_))
-            dispatch(received.frames, index);
+    const bool is_reminder = received == nullptr;
+    if (!is_reminder)
+        waiting_.push_back(std::move(received));
+    if (is_reminder || !draining_)
+        serve_waiting();
+}
+
+// In the order they came, as far as the client reads the answers: what a session holds for a connection is
+// bounded, however many requests it has sent.
+void consumer_session_state::serve_waiting() {
+    while (!waiting_.empty() && !is_full()) {
+        const auto received = waiting_.front();
+        while (next_waiting_ < received->chosen.size() && !is_full()) {
+            const auto index = received->chosen[next_waiting_++];
+            if (decode_frame(received->frames, index, *connection_, command_))
+                dispatch(received->frames, index);
+        }
+        if (next_waiting_ < received->chosen.size())
+            break;
+        next_waiting_ = 0;
+        waiting_.pop_front();
+    }
     send_answers();
+    const bool was_draining = std::exchange(draining_, !waiting_.empty());
+    if (draining_ && !was_draining)
+        connection_->pause_reading();
+    if (was_draining && !draining_)
+        connection_->resume_reading();
+    if (draining_)
+        self_->delayed_send(self_, limits::drain_tick, frames_atom::value, session_frames_ptr{});
+}
+
+bool consumer_session_state::is_full() const {
+    return answers_.size() + connection_->unwritten_bytes() > limits::max_unread_answer_bytes;
 }
 
 void consumer_session_state::dispatch(const network::frame_batch& frames, std::uint32_t index) {
@@ -118,8 +148,12 @@ void consumer_session_state::park(parked_pull pull) {
 void consumer_session_state::arrived(const std::vector<parking_slot>& slots) {
     if (closed_)
         return;
-    for (const auto slot : slots)
+    for (const auto slot : slots) {
         look_again(slot);
+        // A message may wake thousands of pulls of one client; a client that does not read them is closed.
+        if (answers_.size() > limits::max_unread_answer_bytes)
+            send_answers();
+    }
     send_answers();
 }
 
@@ -283,7 +317,9 @@ void consumer_session_state::heart_beat() {
         std::string failure;
     };
     const auto state = std::make_shared<progress>(progress{beat->consumers.size(), {}});
-    const auto finish = [this, to, state] {
+    const auto finish = [this, to, state, oneway = command_.is_oneway()] {
+        if (oneway)
+            return;
         if (state->failure.empty())
             protocol::append_success(answers_, to);
         else
@@ -331,7 +367,8 @@ void consumer_session_state::unregister() {
         self_->send(environment_->directory, leave_atom::value, *joined, connection_->id());
         joined_.erase(joined);
     }
-    protocol::append_success(answers_, protocol::answer_to::of(command_));
+    if (!command_.is_oneway())
+        protocol::append_success(answers_, protocol::answer_to::of(command_));
 }
 
 void consumer_session_state::list_members() {
@@ -381,6 +418,7 @@ void consumer_session_state::closed() {
     for (const auto& [slot, pull] : parked_)
         environment_->view->queues().unpark(pull.range.queue, make_waiter(connection_->id(), slot));
     parked_.clear();
+    waiting_.clear();
     for (const auto& group : joined_)
         self_->send(environment_->directory, leave_atom::value, group, connection_->id());
     self_->quit();
@@ -391,7 +429,7 @@ consumer_session(consumer_session_actor::stateful_pointer<consumer_session_state
                  connection_ptr connection, std::shared_ptr<const session_environment> environment) {
     self->state.set_up(self, std::move(connection), std::move(environment));
     return {
-        [self](frames_atom, const session_frames_ptr& received) { self->state.frames(*received); },
+        [self](frames_atom, const session_frames_ptr& received) { self->state.frames(received); },
         [self](arrived_atom, const std::vector<parking_slot>& slots) { self->state.arrived(slots); },
         [self](tick_atom) { self->state.tick(); },
         [self](closed_atom) { self->state.closed(); },

@@ -11,6 +11,7 @@
 #include "actors/pull_reader.hpp"
 #include "actors/session_environment.hpp"
 
+#include <deque>
 #include <set>
 #include <unordered_map>
 
@@ -21,7 +22,8 @@ class consumer_session_state {
     void set_up(consumer_session_actor::pointer self, connection_ptr connection,
                 std::shared_ptr<const session_environment> environment);
 
-    void frames(const session_frames& received);
+    // Null: a reminder of its own, to go on with what waits.
+    void frames(session_frames_ptr received);
     void arrived(const std::vector<parking_slot>& slots);
     void tick();
     void closed();
@@ -35,6 +37,8 @@ class consumer_session_state {
         caf::actor_clock::time_point deadline;
     };
 
+    void serve_waiting();
+    [[nodiscard]] bool is_full() const;
     void dispatch(const network::frame_batch& frames, std::uint32_t index);
     void pull(const network::frame_batch& frames, std::uint32_t index);
     void park(parked_pull pull);
@@ -61,6 +65,11 @@ class consumer_session_state {
     std::optional<pull_reader> reader_;
     protocol::remoting_command command_;
     byte_buffer answers_;
+
+    // Requests that wait until the client has read earlier answers.
+    std::deque<session_frames_ptr> waiting_;
+    std::size_t next_waiting_ = 0; // in the first of them
+    bool draining_ = false;        // a reminder is on its way, and reading is paused
 
     std::unordered_map<parking_slot, parked_pull> parked_;
     parking_slot next_slot_ = 0;

@@ -8,8 +8,29 @@
 
 namespace holdfast::actors {
 
-// Decodes frame `index` into `command`. A header that can't be understood closes the connection, as a Java
-// server does, and answers false.
+// Requests that change something, so that they make sense without an answer.
+[[nodiscard]] inline bool has_an_effect(protocol::request_code code) {
+    using protocol::request_code;
+    switch (code) {
+    case request_code::send_message:
+    case request_code::send_message_v2:
+    case request_code::send_batch_message:
+    case request_code::update_consumer_offset:
+    case request_code::heart_beat:
+    case request_code::unregister_client:
+    case request_code::update_and_create_topic:
+    case request_code::delete_topic_in_broker:
+    case request_code::update_and_create_subscription_group:
+    case request_code::delete_subscription_group:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// Decodes frame `index` into `command`, and says whether there is something to do. A header that can't be
+// understood closes the connection, as a Java server does. A oneway request is never answered (trap T9), so
+// one that only asks is dropped here.
 [[nodiscard]] inline bool decode_frame(const network::frame_batch& frames, std::uint32_t index,
                                        network::connection& from, protocol::remoting_command& command) {
     const auto frame = protocol::next_frame(frames.view(index));
@@ -17,7 +38,7 @@ namespace holdfast::actors {
                                               : result<void>{error{errc::malformed, "not a whole frame"}};
     if (!decoded.ok())
         from.close("sent a malformed header: " + decoded.failure().message);
-    return decoded.ok();
+    return decoded.ok() && (!command.is_oneway() || has_an_effect(command.request()));
 }
 
 } // namespace holdfast::actors

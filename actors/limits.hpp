@@ -19,6 +19,11 @@ inline constexpr std::size_t max_examined_per_pull = 16'384;
 inline constexpr std::size_t index_read_chunk = 1'024;
 // Bytes of records in one answer to a pull, whatever it asks for (the first record always goes).
 inline constexpr std::size_t max_pull_bytes = 4U << 20U;
+// Answers that wait for the client to read them: above this a consumer session lets further requests of its
+// connection wait, and looks again after `drain_tick`. The network stops reading at half of it, but one read
+// can bring thousands of pulls.
+inline constexpr std::size_t max_unread_answer_bytes = 16U << 20U;
+inline constexpr std::chrono::milliseconds drain_tick{5};
 // How long a pull may be held: well below the 30 s at which clients give up (trap T18).
 inline constexpr std::chrono::milliseconds max_suspend{20'000};
 // How often held pulls are looked at for their time-out; an answer is late by at most this.
