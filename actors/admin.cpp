@@ -184,6 +184,8 @@ void admin_state::delete_group(const connection_ptr& from) {
     const auto request = decode<protocol::delete_subscription_group_request>();
     if (!request)
         return;
+    if (const auto named = protocol::check_group_name(request->group); !named.ok())
+        return refuse(response_code::system_error, named.failure().message);
     broker::entry_draft draft;
     draft.add(broker::command_kind::group_delete, request->group);
     append(from, std::move(draft), "deleted the group " + std::string{request->group});

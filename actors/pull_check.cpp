@@ -15,6 +15,9 @@ std::optional<broker::refusal> check_group(std::string_view name, const session_
     if ((config.broker_permission & broker::permission::read) == 0)
         return broker::refusal{response_code::no_permission,
                                "this broker may not be read: brokerPermission has no read bit"};
+    // A pull may carry an offset to store: the name goes into the log.
+    if (const auto named = protocol::check_group_name(name); !named.ok())
+        return broker::refusal{response_code::system_error, named.failure().message};
     const auto group = environment.view->find_group(name);
     if (!group && !config.auto_create_groups && !protocol::is_system_group(name))
         return broker::refusal{response_code::subscription_group_not_exist,
