@@ -55,13 +55,13 @@ void consumer_group_state::make_durable(std::vector<caf::typed_response_promise<
         broker::group_config made;
         made.name = group_;
         made.notify_consumer_ids_changed = environment_->config->notify_consumer_changes;
-        request->draft.add(broker::command_kind::group_put, broker::encode(made));
+        request->draft.add(broker::command_kind::group_create, broker::encode(made));
         config = std::make_shared<const broker::group_config>(std::move(made));
     }
     broker::topic_config retry;
     retry.name = protocol::retry_topic_of(group_);
     retry.read_queues = retry.write_queues = std::max(config->retry_queues, 1U);
-    request->draft.add(broker::command_kind::topic_put, broker::encode(retry));
+    request->draft.add(broker::command_kind::topic_create, broker::encode(retry));
     request->ticket = next_ticket_++;
     request->appender = self_;
     joins_[request->ticket] = std::move(waiting);
@@ -256,10 +256,11 @@ group_directory(group_directory_actor::stateful_pointer<group_directory_state> s
                 self->send(group, commit, request);
         },
         [=](query_atom query, const std::string& name, queue_key queue) -> caf::result<std::int64_t> {
-            const auto group = find_or_make(name);
-            if (!group)
-                return caf::make_error(caf::sec::runtime_error, "too many groups");
-            return self->delegate(group, query, queue);
+            const auto found = self->state.groups.find(name);
+            if (found != self->state.groups.end())
+                return self->delegate(found->second, query, queue);
+            // No actor, so nothing of it is on its way into the log: asking makes none.
+            return environment()->view->offset(name, queue).value_or(queue_offset{-1}).value();
         },
         [=](tick_atom tick) {
             for (const auto& [name, group] : self->state.groups)

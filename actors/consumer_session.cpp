@@ -2,6 +2,7 @@
 
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "protocol/names.hpp"
 #include "protocol/queue_bodies.hpp"
 
@@ -19,6 +20,7 @@ void consumer_session_state::set_up(consumer_session_actor::pointer self, connec
     self_ = self;
     connection_ = std::move(connection);
     environment_ = std::move(environment);
+    close_when_it_fails(*self_, connection_);
     reader_.emplace(*environment_, storage::queue_index::source::memory_only);
     environment_->waiters->add(connection_->id(), self_);
 }
@@ -128,7 +130,10 @@ void consumer_session_state::pull(const network::frame_batch& frames, std::uint3
 }
 
 void consumer_session_state::park(parked_pull pull) {
-    if (pull.deadline <= self_->clock().now() || parked_.size() >= max_parking_slots / 2)
+    // Whoever wakes or leaves is searched for among all who wait.
+    const auto most =
+        std::min<std::size_t>(max_parking_slots / 2, environment_->config->max_requests_in_flight);
+    if (pull.deadline <= self_->clock().now() || parked_.size() >= most)
         return reader_->answer_nothing_new(pull.range, pull.answer, answers_);
     while (parked_.contains(next_slot_))
         next_slot_ = (next_slot_ + 1) % max_parking_slots;

@@ -2,6 +2,7 @@
 
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "protocol/answers.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/names.hpp"
@@ -36,6 +37,7 @@ void producer_session_state::set_up(producer_session_actor::pointer self, connec
     self_ = self;
     connection_ = std::move(connection);
     environment_ = std::move(environment);
+    close_when_it_fails(*self_, connection_);
     intake_.emplace(environment_->intake);
     born_host_ = {connection_->peer().ipv4, connection_->peer().port};
 }
@@ -74,7 +76,9 @@ void producer_session_state::take(const protocol::send_message_request& request,
                                   const broker::topic_config& topic, std::size_t frame_bytes) {
     const auto to = protocol::answer_to::of(command_);
     const auto room = intake_->room_for(frame_bytes) + topic.name.size();
-    if (!draft_.empty() && draft_.size() + room > std::max(limits::entry_target_bytes, room))
+    const auto most = intake_->most_room_for(request, topic, frame_bytes);
+    const auto entry_limit = std::min(limits::entry_target_bytes, environment_->intake.max_entry_bytes);
+    if (!draft_.empty() && draft_.size() + most > entry_limit)
         flush_draft();
     if (draft_.empty())
         draft_ =
@@ -251,10 +255,8 @@ void producer_session_state::hold_for_creation(const network::frame_batch& frame
                                                const protocol::send_message_request& request) {
     const auto to = protocol::answer_to::of(command_);
     for (auto& [ticket, creation] : creations_) {
-        if (creation.topic == request.topic) {
-            creation.held.push_back({frames, index});
-            return;
-        }
+        if (creation.topic == request.topic)
+            return hold(creation, frames, index);
     }
     const auto config = template_for(request);
     if (!config)
@@ -269,14 +271,27 @@ void producer_session_state::hold_for_creation(const network::frame_batch& frame
             {response_code::system_error, "this broker has its limit of topics; delete some first"});
     const auto ticket = next_ticket_++;
     auto creation = std::make_shared<append_request>();
-    creation->draft.add(broker::command_kind::topic_put, broker::encode(*config));
+    creation->draft.add(broker::command_kind::topic_create, broker::encode(*config));
     creation->ticket = ticket;
     creation->appender = self_;
-    creations_[ticket] = {config->name, {{frames, index}}};
+    auto& held_by = creations_[ticket];
+    held_by.topic = config->name;
+    hold(held_by, frames, index);
     self_->send(environment_->log, append_atom::value, std::move(creation));
 }
 
+// What waits here counts like what is on its way to the disk: a slow disk must not fill the memory.
+void producer_session_state::hold(topic_creation& creation, const network::frame_batch& frames,
+                                  std::uint32_t index) {
+    creation.held.push_back({frames, index});
+    creation.bytes += frames.view(index).size();
+    ++unanswered_;
+    environment_->counters->bytes_in_flight.fetch_add(frames.view(index).size(), std::memory_order_relaxed);
+}
+
 void producer_session_state::creation_ended(const topic_creation& creation, const batch_outcome& outcome) {
+    unanswered_ -= creation.held.size();
+    environment_->counters->bytes_in_flight.fetch_sub(creation.bytes, std::memory_order_relaxed);
     if (closed_)
         return;
     if (!outcome.failure)

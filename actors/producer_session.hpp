@@ -48,6 +48,7 @@ class producer_session_state {
     struct topic_creation {
         std::string topic;
         std::vector<held_frame> held;
+        std::size_t bytes = 0; // of their frames
     };
 
     void handle(const network::frame_batch& frames, std::uint32_t index);
@@ -62,6 +63,7 @@ class producer_session_state {
     [[nodiscard]] bool is_being_made(std::string_view topic) const;
     void hold_for_creation(const network::frame_batch& frames, std::uint32_t index,
                            const protocol::send_message_request& request);
+    void hold(topic_creation& creation, const network::frame_batch& frames, std::uint32_t index);
     void creation_ended(const topic_creation& creation, const batch_outcome& outcome);
     [[nodiscard]] std::optional<broker::refusal> unwilling() const;
     const broker::topic_config* find_topic(std::string_view name);

@@ -36,6 +36,13 @@ message_intake::message_intake(intake_settings settings) : settings_(std::move(s
     fixed_room_ = command_footprint(protocol::stored_message_fixed_bytes) + cluster_property_.size() + 1;
 }
 
+std::size_t message_intake::most_room_for(const protocol::send_message_request& request,
+                                          const topic_config& topic, std::size_t frame_bytes) const {
+    const auto messages =
+        request.is_batch ? request.body.size() / protocol::batch_message_fixed_bytes + 1 : std::size_t{1};
+    return frame_bytes + messages * (fixed_room_ + topic.name.size());
+}
+
 std::optional<refusal> message_intake::check_request(const protocol::send_message_request& request) {
     if (const auto named = protocol::check_topic_name(request.topic); !named.ok())
         return refusal{response_code::system_error, named.failure().message};

@@ -51,8 +51,12 @@ class message_intake {
                                 const protocol::ipv4_host& born_host, std::uint32_t spread,
                                 entry_draft& draft, std::vector<std::uint32_t>& places, taken_send& taken);
 
-    // An upper bound of the room that a send takes in an entry, from the size of its frame.
+    // An upper bound of the room that a single message takes in an entry, from the size of its frame.
     [[nodiscard]] std::size_t room_for(std::size_t frame_bytes) const { return frame_bytes + fixed_room_; }
+    // The same for a batch as well, of which the frame says little: each of its messages is stored with a
+    // header, the topic and what the broker adds.
+    [[nodiscard]] std::size_t most_room_for(const protocol::send_message_request& request,
+                                            const topic_config& topic, std::size_t frame_bytes) const;
 
   private:
     struct scanned_properties {
