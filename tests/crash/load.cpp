@@ -68,6 +68,10 @@ void load::produce(std::uint64_t seed) {
     client::producer sender{options_of(options_)};
     if (!sender.start().ok())
         return;
+    // Sends made before their topic's route is known may be overtaken by later ones, in the client.
+    for (const auto& topic : book_.topics())
+        if (!sender.queues(topic).ok())
+            return;
     const auto me = book_.new_producer();
     while (!stopping_) {
         const auto& topic = book_.topics()[random() % book_.topics().size()];

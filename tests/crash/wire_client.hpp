@@ -34,6 +34,13 @@ class wire_client {
                                  request, body);
         return exchange(frame.view());
     }
+    // Code 310 or 320; the body is the request's.
+    std::optional<reply> send(const protocol::send_message_request& request) {
+        byte_buffer frame;
+        protocol::append_send_message(
+            frame, {.opaque = ++opaque_, .serialize = protocol::serialize_type::binary}, request);
+        return exchange(frame.view());
+    }
 
   private:
     std::optional<reply> exchange(byte_view frame);

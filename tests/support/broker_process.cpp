@@ -2,6 +2,7 @@
 
 #include "base/check.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
@@ -46,11 +47,14 @@ temporary_directory::~temporary_directory() {
 
 broker_process::broker_process(const broker_options& options) {
     auto words = options.command;
-    for (const auto* const word : {HOLDFAST_BINARY, "serve", "--listenPort=0", "--namesrvPort=0"})
-        words.emplace_back(word);
+    words.emplace_back(HOLDFAST_BINARY);
+    words.emplace_back("serve");
     words.push_back("--storePathRootDir=" + options.data.string());
-    for (const auto& setting : options.settings)
-        words.push_back(setting);
+    for (const std::string port : {"--listenPort=", "--namesrvPort="})
+        if (std::none_of(options.settings.begin(), options.settings.end(),
+                         [&](const auto& setting) { return setting.starts_with(port); }))
+            words.push_back(port + "0");
+    words.insert(words.end(), options.settings.begin(), options.settings.end());
     start(words);
     read_ready_line(options.start_timeout);
     find_broker();

@@ -31,7 +31,7 @@ class temporary_directory {
 
 struct broker_options {
     std::filesystem::path data;         // storePathRootDir
-    std::vector<std::string> settings;  // more of "--key=value"; later ones win over those given by default
+    std::vector<std::string> settings;  // more of "--key=value", each key once
     std::vector<std::string> command{}; // words before the binary, such as strace's
     std::chrono::milliseconds start_timeout{20'000};
 };
