@@ -17,7 +17,11 @@ std::unique_ptr<own_broker> shared; // NOLINT: lives from the environment's set-
 
 class shared_broker_environment : public ::testing::Environment {
   public:
-    void SetUp() override { shared = std::make_unique<own_broker>(); }
+    void SetUp() override {
+        shared = std::make_unique<own_broker>();
+        // Without a broker no test runs, and all fail.
+        ASSERT_TRUE((*shared)->ready()) << (*shared)->log();
+    }
     void TearDown() override {
         EXPECT_TRUE((*shared)->running()) << "the broker ended during the tests; its log:\n"
                                           << (*shared)->log();

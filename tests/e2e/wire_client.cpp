@@ -70,6 +70,10 @@ void wire_client::close() {
     socket_ = -1;
 }
 
+void wire_client::shut_down() {
+    ::shutdown(socket_, SHUT_RDWR);
+}
+
 bool wire_client::write(std::string_view bytes) {
     while (!bytes.empty()) {
         const auto count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

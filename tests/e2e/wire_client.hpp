@@ -47,6 +47,7 @@ class wire_client {
     wire_client(wire_client&& other) noexcept;
     wire_client& operator=(wire_client&&) = delete;
 
+    [[nodiscard]] bool is_connected() const { return socket_ >= 0; }
     // Whether all bytes could be written.
     bool write(std::string_view bytes);
     // The next frame that comes; nothing when the connection ended or `wait` is over.
@@ -54,6 +55,8 @@ class wire_client {
     // Whether the broker ends the connection, without another byte.
     bool is_ended();
     void close();
+    // Ends both directions; a write that waits in another thread returns.
+    void shut_down();
 
     // Sends a request under a new opaque, which it returns.
     template <class Request>

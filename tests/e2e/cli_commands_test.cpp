@@ -1,0 +1,89 @@
+// The friendly commands against the real broker: what they print and how they end.
+#include "tests/e2e/shared_broker.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+
+namespace holdfast::e2e {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct outcome {
+    int status = -1;
+    std::string text; // standard output and standard error
+};
+
+// `words` as in a shell, against the shared broker's name service.
+outcome run(const std::string& words, const std::string& input = {}) {
+    const auto line = (input.empty() ? std::string{} : "printf '" + input + "' | ") + HOLDFAST_BINARY + " " +
+                      words + " -n " + shared_broker().name_servers() + " 2>&1";
+    std::FILE* const pipe = ::popen(line.c_str(), "r");
+    outcome result;
+    std::array<char, 4096> chunk;
+    for (std::size_t count = 0; (count = std::fread(chunk.data(), 1, chunk.size(), pipe)) != 0;)
+        result.text.append(chunk.data(), count);
+    const int status = ::pclose(pipe);
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return result;
+}
+
+TEST(cli_commands, topic_create_show_and_list) {
+    const auto topic = new_name("cli-topic");
+    EXPECT_EQ(run("topic show " + topic).status, 1);
+    const auto created = run("topic create " + topic + " --queues 3");
+    EXPECT_EQ(created.status, 0) << created.text;
+    const auto shown = run("topic show " + topic);
+    EXPECT_EQ(shown.status, 0);
+    EXPECT_THAT(shown.text,
+                AllOf(HasSubstr("3 queues to read, 3 to write, rw"), HasSubstr("0 messages in all")));
+    EXPECT_THAT(run("topic list").text, HasSubstr(topic + "\n"));
+    EXPECT_THAT(run("topic list").text, Not(HasSubstr("DefaultCluster")));
+    EXPECT_THAT(run("topic list --all").text, HasSubstr("DefaultCluster\n"));
+    const auto refused = run("topic create 'not a name'");
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.text, HasSubstr("holdfast: "));
+    EXPECT_EQ(run("topic create " + topic + " --perm x").status, 2);
+}
+
+TEST(cli_commands, what_is_sent_is_consumed_and_a_group_goes_on) {
+    const auto topic = new_name("cli-topic");
+    const auto sent = run("send " + topic + " 'my first message' --tag T --key k1");
+    EXPECT_EQ(sent.status, 0) << sent.text;
+    EXPECT_THAT(sent.text, HasSubstr(" stored in queue "));
+    const auto got =
+        run("consume " + topic + " --from first --count 1 --timeout 20 --format '{body}|{tag}|{keys}'");
+    EXPECT_EQ(got.status, 0);
+    EXPECT_EQ(got.text, "my first message|T|k1\n");
+    const auto lines = run("send " + topic + " -", "one\\ntwo\\nthree\\n");
+    EXPECT_EQ(lines.status, 0) << lines.text;
+    EXPECT_THAT(lines.text, HasSubstr("3 messages stored"));
+    const auto more = run("consume " + topic + " --count 3 --timeout 20 --quiet");
+    EXPECT_EQ(more.status, 0);
+    EXPECT_EQ(more.text, "3 messages\n") << "and the first message does not come again";
+}
+
+TEST(cli_commands, end_with_a_status_that_says_why) {
+    const auto topic = new_name("cli-topic");
+    ASSERT_EQ(run("topic create " + topic).status, 0);
+    const auto nothing = run("consume " + topic + " --count 1 --timeout 0.5");
+    EXPECT_EQ(nothing.status, 1);
+    EXPECT_THAT(nothing.text, HasSubstr("0 of 1 messages after 0.5 s"));
+    EXPECT_EQ(run("consume " + topic + " --timeout 0.2").status, 0) << "without --count the time is the end";
+    EXPECT_EQ(run("send " + topic).status, 2);
+    EXPECT_EQ(run("send 'not a name' body").status, 1);
+    const auto large = run("send " + topic + " --size 5000000");
+    EXPECT_NE(large.status, 0);
+    EXPECT_THAT(large.text, HasSubstr("4194304"));
+    ASSERT_EQ(run("topic create " + topic + " --perm r").status, 0);
+    const auto refused = run("send " + topic + " body");
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.text, HasSubstr("not sent"));
+}
+
+} // namespace
+} // namespace holdfast::e2e
