@@ -237,6 +237,32 @@ TEST_P(wire_frame, a_client_that_never_reads_costs_others_nothing) {
     writer.join();
 }
 
+TEST(wire_shutdown, sigterm_ends_with_status_0_whatever_clients_do) {
+    own_broker broker;
+    const auto topic = new_topic(*broker);
+    wire_client client{broker->broker_port()};
+    const std::string body(200U << 10U, 'x');
+    for (int i = 0; i < 20; ++i)
+        ASSERT_EQ(client.send(message_to(topic, body)).code(), 0);
+    auto held = pull_of(topic, 20);
+    held.sys_flag |= protocol::pull_flag::suspend;
+    held.suspend_timeout_ms = 15'000;
+    (void)client.tell(held);
+    wire_client half{broker->broker_port()};
+    EXPECT_TRUE(half.write(big(1000)));
+    wire_client silent{broker->broker_port()};
+    byte_buffer greedy;
+    for (int i = 0; i < 2'000; ++i)
+        protocol::append_request(greedy, silent.next_call(), pull_of(topic, i % 20));
+    std::thread writer{[&] { (void)silent.write(as_text(greedy.view())); }};
+    EXPECT_TRUE(silent.read()); // it is in the middle of it
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(broker->terminate(patience), 0) << broker->log();
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds{15});
+    silent.shut_down();
+    writer.join();
+}
+
 INSTANTIATE_TEST_SUITE_P(dialects, wire_frame,
                          ::testing::Values(serialize_type::json, serialize_type::binary),
                          [](const auto& which) {
