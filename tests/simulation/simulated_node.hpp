@@ -1,0 +1,81 @@
+// One node without actors, threads or clock: broker::replica, the real log and the real recovery over any
+// file system, driven step by step.
+//
+// It does what actors/boot.cpp, commit_log and flusher do, in the same order; only the derived store, which
+// is RocksDB and not of the simulated disk, is a copy of the state in memory, taken at checkpoints. So the
+// simulator can stop the node between any two steps and start it again.
+#pragma once
+
+#include "broker/replica.hpp"
+#include "storage/hard_state.hpp"
+#include "storage/log_store.hpp"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace holdfast::simulation {
+
+// What a derived store would hold; outlives the node's process, and a power cut once it is durable.
+struct derived_copy {
+    broker::state state;
+    log_position applied;
+    log_position last_entry;
+    log_position log_durable; // how far the log was flushed when this was taken
+};
+
+struct node_settings {
+    storage::path store{"/store"};
+    std::uint64_t segment_size = 16384;
+    storage::write_mode writes = storage::write_mode::direct;
+    bool sync = true; // SYNC_FLUSH
+    std::optional<log_position> accept_data_loss;
+};
+
+class simulated_node {
+  public:
+    // As a process start does, until the replica leads and its first entry waits to be flushed. Errors as
+    // boot's.
+    static result<std::unique_ptr<simulated_node>>
+    start(storage::file_system& files, const node_settings& settings, const derived_copy& derived);
+
+    // What became of batches since the last call.
+    struct outcomes {
+        std::vector<broker::applied_batch> applied;
+        std::vector<broker::rejected_batch> rejected;
+        bool fenced = false;
+    };
+    [[nodiscard]] outcomes take_outcomes() { return std::exchange(outcomes_, {}); }
+
+    void append(broker::entry_draft draft, broker::batch_ticket ticket, timestamp_ms now);
+    void idle(timestamp_ms now);
+    // Carries out the flush that is under way, if one is; with ASYNC_FLUSH it only writes.
+    void flush();
+    // ASYNC_FLUSH's timer: what was written goes to the disk.
+    void sync_late();
+
+    // What a checkpoint would put into the derived store now.
+    [[nodiscard]] derived_copy checkpoint() const;
+
+    [[nodiscard]] const broker::replica& replica() const { return *replica_; }
+    [[nodiscard]] storage::log_store& log() { return *log_; }
+
+  private:
+    simulated_node(storage::file_system& files, node_settings settings);
+    result<void> load_identity();
+    result<void> open_log(const derived_copy& derived);
+    [[nodiscard]] result<broker::state> catch_up(const derived_copy& derived);
+    result<timestamp_ms> last_timestamp() const;
+    void carry_out(broker::effects effects);
+
+    storage::file_system& files_;
+    const node_settings settings_;
+    storage::hard_state hard_state_;
+    std::unique_ptr<storage::log_store> log_;
+    std::unique_ptr<broker::replica> replica_;
+    log_position last_entry_;
+    std::optional<broker::flush_request> flushing_;
+    outcomes outcomes_;
+};
+
+} // namespace holdfast::simulation
