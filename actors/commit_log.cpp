@@ -230,9 +230,17 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
                                            std::shared_ptr<broker::replica> replica,
                                            commit_log_environment environment, commit_log_settings settings,
                                            std::function<commit_log_helpers(commit_log_actor)> make_helpers) {
+    // A bug in one of these would leave every send without an answer for ever: the node says so instead.
+    self->attach_functor([tell = environment.on_fenced](const caf::error& reason) {
+        if (reason && reason != caf::exit_reason::user_shutdown)
+            tell(
+                {errc::internal, "the commit log or one of its helpers failed, this is a bug of the broker"});
+    });
     auto& state = self->state;
     state.set_up(self, std::move(*replica), std::move(environment), settings);
     auto helpers = make_helpers(self);
+    self->link_to(helpers.flusher);
+    self->link_to(helpers.checkpointer);
     state.connect(std::move(helpers.flusher), std::move(helpers.checkpointer), std::move(helpers.indexer));
     return {
         [self](start_atom) { self->state.start(); },

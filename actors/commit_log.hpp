@@ -37,7 +37,8 @@ struct commit_log_environment {
     // Makes a term durable (hard state); called before anything of that term is written.
     std::function<result<void>(term_number)> persist_term;
     std::function<timestamp_ms()> wall_clock;
-    // Told once, with the reason, when the replica fences itself.
+    // Told, with the reason, when the replica fences itself, and when this actor, its flusher or its
+    // checkpointer dies of a bug.
     std::function<void(const error&)> on_fenced;
     // Told once, when the first entry of the own term is committed: sends can be answered.
     std::function<void()> on_leading;

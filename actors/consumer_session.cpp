@@ -33,6 +33,8 @@ void consumer_session_state::frames(session_frames_ptr received) {
         waiting_.push_back(std::move(received));
     if (is_reminder || !draining_)
         serve_waiting();
+    else
+        connection_->pause_reading(); // the connection's other session may have resumed it
 }
 
 // In the order they came, as far as the client reads the answers: what a session holds for a connection is

@@ -308,8 +308,9 @@ void producer_session_state::creation_ended(const topic_creation& creation, cons
 }
 
 void producer_session_state::pause_if_full() {
-    if (paused_ || unanswered_ <= environment_->config->max_requests_in_flight)
+    if (unanswered_ <= environment_->config->max_requests_in_flight)
         return;
+    // Said again while frames still come: the connection's other session may have resumed it.
     paused_ = true;
     connection_->pause_reading();
 }

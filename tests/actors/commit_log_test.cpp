@@ -139,6 +139,25 @@ TEST_F(commit_logs, an_idle_log_gets_one_mark) {
     EXPECT_EQ(logged(broker::command_kind::idle_mark).size(), 1U);
 }
 
+// Supervision: without it every send would wait for ever.
+TEST_F(commit_logs, a_bug_in_the_log_or_in_its_flusher_is_told_and_ends_the_taking_of_messages) {
+    lead();
+    ASSERT_TRUE(health_of_node.takes_messages());
+    caf::anon_send_exit(flusher, caf::exit_reason::unhandled_exception);
+    settle();
+    ASSERT_EQ(fenced.size(), 1U);
+    EXPECT_NE(fenced[0].find("bug"), std::string::npos);
+    EXPECT_FALSE(health_of_node.takes_messages());
+}
+
+TEST_F(commit_logs, an_orderly_end_is_no_failure) {
+    lead();
+    caf::anon_send_exit(flusher, caf::exit_reason::user_shutdown);
+    settle();
+    EXPECT_TRUE(fenced.empty());
+    EXPECT_TRUE(health_of_node.takes_messages());
+}
+
 // --- checkpoints
 // ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 // consumer_session: pulls, offsets, membership as one connection sees them.
 #include "tests/actors/fixture.hpp"
 
+#include "actors/limits.hpp"
+
 #include "protocol/queue_bodies.hpp"
 
 namespace holdfast::actors {
@@ -279,6 +281,27 @@ TEST_F(consumer_sessions, what_only_the_disk_has_goes_to_a_reader) {
     EXPECT_TRUE(connection->sent().empty());
     ASSERT_EQ(reads.size(), 1U);
     EXPECT_EQ(reads[0]->connection, connection);
+}
+
+TEST_F(consumer_sessions, a_client_that_does_not_read_its_answers_gets_no_more_of_them) {
+    set_up_topic();
+    store({{"a", ""}});
+    const auto connection = connect();
+    const auto session = consumer(connection);
+    connection->unwritten = limits::max_unread_answer_bytes + 1;
+    deliver(session, incoming{}.add(1, pull_of("T", 0)));
+    EXPECT_TRUE(connection->paused);
+    connection->resume_reading(); // by the producer's side of the same connection
+    deliver(session, incoming{}.add(2, pull_of("T", 0)));
+    EXPECT_TRUE(connection->paused);
+    EXPECT_TRUE(connection->sent().empty());
+    connection->unwritten = 0;
+    advance(limits::drain_tick + 50ms);
+    const auto answers = connection->sent();
+    ASSERT_EQ(answers.size(), 2U);
+    EXPECT_EQ(answers[0].opaque, 1);
+    EXPECT_EQ(answers[1].opaque, 2);
+    EXPECT_FALSE(connection->paused);
 }
 
 // A client that parks without end must not make everybody wait for the search through its parked pulls.

@@ -133,6 +133,7 @@ actor_fixture::~actor_fixture() {
         caf::anon_send_exit(actor, caf::exit_reason::kill);
     settle();
     tracked_.clear();
+    flusher = flusher_actor{};
     *environment = session_environment{};
     settle();
     system_.reset();
@@ -211,6 +212,7 @@ void actor_fixture::spawn_log() {
         helpers.indexer = system_->spawn([disk = disk]() -> key_indexer_actor::behavior_type {
             return {[disk](index_atom, log_position until) { disk->indexed.push_back(until); }};
         });
+        flusher = helpers.flusher;
         track(helpers.flusher);
         track(helpers.checkpointer);
         track(helpers.indexer);

@@ -64,6 +64,7 @@ class fake_connection final : public network::connection {
         for (auto& piece : pieces)
             send(std::move(piece));
     }
+    [[nodiscard]] std::size_t unwritten_bytes() const override { return unwritten; }
     void pause_reading() override { paused = true; }
     void resume_reading() override { paused = false; }
     void close(std::string reason) override {
@@ -79,6 +80,7 @@ class fake_connection final : public network::connection {
 
     bool paused = false;
     bool broken = false; // send() throws
+    std::size_t unwritten = 0;
     std::optional<std::string> closed;
 
   private:
@@ -186,6 +188,7 @@ class actor_fixture : public ::testing::Test {
 
     // Look at these at any time.
     std::shared_ptr<fake_disk> disk = std::make_shared<fake_disk>();
+    flusher_actor flusher;
     std::shared_ptr<session_environment> environment = std::make_shared<session_environment>();
     std::optional<committed_view> view;
     storage::entry_cache cache{64U << 20U};

@@ -313,11 +313,14 @@ TEST_F(producer_sessions, too_many_unanswered_sends_pause_the_reading_until_half
     EXPECT_FALSE(connection->paused);
     deliver(session, incoming{}.send(3, "T", "c").send(4, "T", "d").send(5, "T", "e"));
     EXPECT_TRUE(connection->paused);
+    connection->resume_reading(); // by the consumer's side of the same connection
+    deliver(session, incoming{}.send(6, "T", "f"));
+    EXPECT_TRUE(connection->paused);
     flush();
-    EXPECT_TRUE(connection->paused) << "three are still unanswered";
+    EXPECT_TRUE(connection->paused) << "four are still unanswered";
     flush();
     EXPECT_FALSE(connection->paused);
-    EXPECT_EQ(connection->sent().size(), 5U);
+    EXPECT_EQ(connection->sent().size(), 6U);
 }
 
 // Otherwise a client fills the memory while its new topic waits for a slow disk.
