@@ -276,10 +276,12 @@ void node::stop() {
     for (const auto& actor : actors_)
         caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(environment_->log, caf::exit_reason::user_shutdown);
-    *environment_ = session_environment{};
     actors_.clear();
     checkpointer_ = checkpointer_actor{};
-    system_.reset(); // waits for every actor
+    // Sessions and readers use the environment to the end of their last turn.
+    system_->await_all_actors_done();
+    *environment_ = session_environment{};
+    system_.reset();
     spdlog::info("stopped");
 }
 
