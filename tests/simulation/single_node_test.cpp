@@ -1,4 +1,4 @@
-// A node that lives through random sends, flushes, power cuts, failed syncs and restarts, thousands of times
+// A node that lives through random sends, flushes, power cuts, failed syncs and restarts, a thousand times
 // a second: nothing answered OK is lost, offsets are stable, a fenced node says nothing more. And the canary:
 // the same stories on a disk whose syncs do nothing must be caught.
 //
