@@ -31,6 +31,10 @@ struct totals {
     std::uint64_t commits = 0;
 };
 
+std::string words_of_a_failed_start(const broker_process& broker) {
+    return "it does not start, exit status " + std::to_string(broker.exit_status()) + ":\n" + broker.log();
+}
+
 // One data directory and some rounds over it.
 class crash_story {
   public:
@@ -84,7 +88,7 @@ class crash_story {
         }
         broker_process running{broker()};
         if (!running.ready())
-            return "it does not start:\n" + running.log();
+            return words_of_a_failed_start(running);
         auto problem =
             round == 0 ? make_topics(running.broker_port(), book_) : book_.verify(running.broker_port());
         if (!problem.empty())
@@ -107,7 +111,7 @@ class crash_story {
     std::string look_once_more() {
         broker_process last{broker()};
         if (!last.ready())
-            return "it does not start:\n" + last.log();
+            return words_of_a_failed_start(last);
         auto problem = book_.verify(last.broker_port());
         return problem.empty() ? problem : problem + "\nlog of the broker:\n" + last.log();
     }
