@@ -381,5 +381,23 @@ TEST(client_e2e, kill_9_in_the_middle_loses_nothing_that_was_answered) {
     got.expect_all(answered);
 }
 
+// Sessions in the middle of their work when the node ends.
+TEST(client_e2e, sigterm_under_load_ends_with_status_0) {
+    for (int round = 0; round < 5; ++round) {
+        own_broker broker;
+        const auto topic = new_topic(*broker, 4);
+        const auto producer = started_producer(*broker);
+        const std::string body(2'000, 'x');
+        for (int i = 0; i < 5'000; ++i)
+            producer->send_async({.topic = topic, .body = body}, [](const client::send_result&) {});
+        std::array<inbox, 3> boxes;
+        std::vector<std::unique_ptr<client::push_consumer>> consumers;
+        for (auto& box : boxes)
+            consumers.push_back(collecting(consumer_options(*broker, new_name("CID")), topic, box));
+        eventually([&] { return !boxes[0].bodies().empty(); }, "the first deliveries");
+        EXPECT_EQ(broker->terminate(patience), 0) << "round " << round << "\n" << broker->log();
+    }
+}
+
 } // namespace
 } // namespace holdfast::e2e
