@@ -150,7 +150,7 @@ void replica::on(const entries_flushed& happened, effects& out) {
     durable_ = std::max(durable_, happened.durable);
     if (fenced_)
         return;
-    HOLDFAST_CHECK(happened.durable <= happened.until);
+    HOLDFAST_CHECK(happened.durable <= happened.until && happened.until <= next_);
     if (flushing_until_ && happened.until == *flushing_until_)
         flushing_until_.reset();
     if (happened.until > flushed_) {
@@ -171,7 +171,7 @@ void replica::apply_committed(effects& out) {
             if (auto outcome = state_.apply(entry.bytes.view(), entry.position, out.changes, batch.offsets);
                 !outcome.ok()) {
                 fence(outcome.failure(), out);
-                return;
+                break; // what came before it is applied, and will be shown
             }
             if (entry.has_ticket)
                 out.applied.push_back(std::move(batch));
