@@ -64,9 +64,15 @@ key_indexer_state::~key_indexer_state() {
 void key_indexer_state::set_up(key_indexer_environment environment) {
     environment_ = std::move(environment);
     auto opened = storage::key_index::open(environment_.directory, environment_.log_id);
-    if (!opened.ok() && opened.failure().code != errc::unavailable) {
-        // It is derived from the log, so a damaged one is thrown away and built again.
-        spdlog::warn("the key index is built anew: {}", opened.failure().message);
+    // It is derived from the log, so what does not fit is thrown away and built again. The log may have lost
+    // its end (a power cut with ASYNC_FLUSH, acceptDataLoss); what is written there anew must be indexed too.
+    const auto end = environment_.log->recovered().end;
+    const bool ahead = opened.ok() && (*opened)->indexed_until() > end;
+    if (ahead || (!opened.ok() && opened.failure().code != errc::unavailable)) {
+        spdlog::warn("the key index is built anew: {}",
+                     ahead ? "it is ahead of the log, which ended at " + std::to_string(end.value())
+                           : opened.failure().message);
+        opened = error{errc::corrupted, "it does not fit the log and could not be removed"};
         if (storage::key_index::destroy(environment_.directory).ok())
             opened = storage::key_index::open(environment_.directory, environment_.log_id);
     }

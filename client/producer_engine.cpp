@@ -107,19 +107,18 @@ void producer::engine::send(message outgoing, const queue_selector* select, send
     send->counted_bytes = bytes;
     send->done = std::move(done);
     send->tries_left = 1 + options_.retries;
-    if (auto route = runtime_.routes().find(outgoing.topic); route != nullptr && !route->writable.empty()) {
+    if (auto route = route_at_once(outgoing.topic)) {
         start_on(send, std::move(route), std::move(outgoing), select);
         return;
     }
     // The selector and the message wait for the route; the caller's ones are gone by then.
     const std::string topic = outgoing.topic;
-    with_route(topic,
-               [this, send, kept = std::make_shared<message>(std::move(outgoing)),
-                chosen = select != nullptr ? *select : queue_selector{}](const result<route_ptr>& got) {
-                   if (!got)
-                       return finish(*send, no_route(got.failure()));
-                   start_on(send, *got, std::move(*kept), chosen ? &chosen : nullptr);
-               });
+    in_turn(topic, [this, send, kept = std::make_shared<message>(std::move(outgoing)),
+                    chosen = select != nullptr ? *select : queue_selector{}](const result<route_ptr>& got) {
+        if (!got)
+            return finish(*send, no_route(got.failure()));
+        start_on(send, *got, std::move(*kept), chosen ? &chosen : nullptr);
+    });
 }
 
 void producer::engine::start_on(const send_ptr& send, route_ptr route, message&& outgoing,
@@ -164,7 +163,7 @@ void producer::engine::send_batch(std::span<const message> messages, send_callba
     send->topic = messages.front().topic;
     send->body = std::move(*body);
     send->is_batch = true;
-    with_route(send->topic, [this, send](const result<route_ptr>& got) {
+    in_turn(send->topic, [this, send](const result<route_ptr>& got) {
         if (!got)
             return finish(*send, no_route(got.failure()));
         send->route = *got;
@@ -172,6 +171,47 @@ void producer::engine::send_batch(std::span<const message> messages, send_callba
             send->route->next.fetch_add(1, std::memory_order_relaxed) % send->route->writable.size();
         try_now(send);
     });
+}
+
+route_ptr producer::engine::route_at_once(const std::string& topic) {
+    if (waiting_topics_.load(std::memory_order_acquire) != 0) {
+        const std::lock_guard lock{waiting_mutex_};
+        if (waiting_.contains(topic))
+            return nullptr;
+    }
+    auto known = runtime_.routes().find(topic);
+    return known != nullptr && !known->writable.empty() ? known : nullptr;
+}
+
+void producer::engine::in_turn(const std::string& topic, runtime::route_handler handler) {
+    {
+        const std::lock_guard lock{waiting_mutex_};
+        const auto [line, is_first] = waiting_.try_emplace(topic);
+        line->second.push_back(std::move(handler));
+        if (!is_first)
+            return;
+        waiting_topics_.fetch_add(1, std::memory_order_release);
+    }
+    with_route(topic, [this, topic](const result<route_ptr>& got) { serve_waiting(topic, got); });
+}
+
+// Until nobody waits: those who come meanwhile stand behind, also when the route is known by now.
+void producer::engine::serve_waiting(const std::string& topic, const result<route_ptr>& got) {
+    for (;;) {
+        runtime::route_handler next;
+        {
+            const std::lock_guard lock{waiting_mutex_};
+            const auto line = waiting_.find(topic);
+            if (line->second.empty()) {
+                waiting_.erase(line);
+                waiting_topics_.fetch_sub(1, std::memory_order_release);
+                return;
+            }
+            next = std::move(line->second.front());
+            line->second.pop_front();
+        }
+        next(got);
+    }
 }
 
 // Calls `handler` with a route that has a writable queue; at once when one is known.

@@ -8,7 +8,10 @@
 #include "protocol/message_id.hpp"
 
 #include <atomic>
+#include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -39,6 +42,12 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
 
     [[nodiscard]] std::optional<send_error> admit(std::size_t bytes);
     void start_on(const send_ptr& send, route_ptr route, message&& outgoing, const queue_selector* select);
+    // Calls `handler` with the topic's route, after all handlers that wait for the route of this topic: sends
+    // keep the order in which they were called.
+    void in_turn(const std::string& topic, runtime::route_handler handler);
+    void serve_waiting(const std::string& topic, const result<route_ptr>& got);
+    // The route, if it is known and nobody waits for it.
+    route_ptr route_at_once(const std::string& topic);
     void with_route(const std::string& topic, runtime::route_handler handler);
     // Not on the io thread, unless the route is known.
     result<route_ptr> wait_for_route(const std::string& topic);
@@ -52,6 +61,11 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     const producer_options options_;
     runtime runtime_;
     in_flight_limit limit_;
+
+    std::mutex waiting_mutex_;
+    std::map<std::string, std::deque<runtime::route_handler>>
+        waiting_; // by topic; present while some are served
+    std::atomic<std::size_t> waiting_topics_{0};
     protocol::unique_key_generator ids_;
     std::atomic<bool> running_{false};
 };

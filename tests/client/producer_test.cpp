@@ -3,6 +3,7 @@
 #include "protocol/message_id.hpp"
 #include "tests/client/fake_broker.hpp"
 
+#include <atomic>
 #include <future>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,6 +70,33 @@ TEST_F(producer_at_a_fake, sends_and_gives_a_receipt) {
     EXPECT_THAT(broker_->bodies("T"), ElementsAre("hello"));
     EXPECT_THAT(broker_->properties("T"),
                 ElementsAre("KEYS\1k1\2UNIQ_KEY\1" + sent.receipt().message_id + "\2TAGS\1blue\2"));
+}
+
+// Sends made before the route is known must not be overtaken by those made after.
+TEST_F(producer_at_a_fake, keeps_the_order_of_sends_while_the_route_is_asked_for) {
+    for (int round = 0; round < 20; ++round) {
+        const std::string topic = "T" + std::to_string(round);
+        broker_->add_topic(topic, 2);
+        auto& orders = producer_ ? *producer_ : start();
+        std::atomic<int> left{500};
+        std::promise<void> all;
+        std::vector<std::string> expected;
+        for (int number = 0; number < 500; ++number) {
+            expected.push_back(std::to_string(number));
+            message outgoing = hello(expected.back());
+            outgoing.topic = topic;
+            orders.send_async(
+                std::move(outgoing),
+                [](std::span<const message_queue>, const message&) { return std::size_t{0}; },
+                [&](const send_result& sent) {
+                    EXPECT_TRUE(sent.ok());
+                    if (--left == 0)
+                        all.set_value();
+                });
+        }
+        ASSERT_EQ(all.get_future().wait_for(std::chrono::seconds{20}), std::future_status::ready);
+        ASSERT_EQ(broker_->bodies(topic), expected);
+    }
 }
 
 TEST_F(producer_at_a_fake, speaks_json_as_well) {
