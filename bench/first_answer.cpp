@@ -4,6 +4,7 @@
 #include "bench/send_frames.hpp"
 #include "protocol/remoting_command.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -19,8 +20,14 @@ pid_t start(const std::vector<std::string>& command) {
     for (const auto& word : command)
         words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
+    // Its ready line is nobody's here, and a pipe that it holds would never end.
+    posix_spawn_file_actions_t files;
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
     pid_t started = 0;
-    const auto failure = ::posix_spawnp(&started, words.front(), nullptr, nullptr, words.data(), environ);
+    const auto failure = ::posix_spawnp(&started, words.front(), &files, nullptr, words.data(), environ);
+    ::posix_spawn_file_actions_destroy(&files);
     if (failure != 0)
         give_up(command.front() + ": " + std::strerror(failure));
     return started;
