@@ -1,4 +1,5 @@
 // Consumer groups, the name service and the administration.
+#include "actors/scheduler.hpp"
 #include "tests/actors/fixture.hpp"
 
 #include "protocol/admin_bodies.hpp"
@@ -348,6 +349,22 @@ TEST_F(services, codes_that_nobody_knows_are_answered_with_3_and_their_number) {
     const auto answer = ask(protocol::lock_batch_request{});
     EXPECT_EQ(answer.code, code_of(response_code::request_code_not_supported));
     EXPECT_EQ(answer.remark, " request type 41 not supported");
+}
+
+TEST(retention, ends_before_the_first_segment_that_is_young_or_still_written) {
+    const timestamp_ms now{1'000 * 3'600'000LL};
+    const auto hours_ago = [&](std::int64_t hours) { return now - hours * 3'600'000; };
+    const storage::segment_info old{log_position{0}, log_position{100}, hours_ago(80)};
+    const storage::segment_info older_than_its_follower{log_position{100}, log_position{200}, hours_ago(73)};
+    const storage::segment_info young{log_position{200}, log_position{300}, hours_ago(71)};
+    const storage::segment_info old_behind_young{log_position{300}, log_position{400}, hours_ago(90)};
+    const storage::segment_info written{log_position{400}, log_position{500}, std::nullopt};
+    const std::chrono::hours kept{72};
+    EXPECT_EQ(expired_until({old, older_than_its_follower, young, old_behind_young, written}, now, kept),
+              log_position{200});
+    EXPECT_EQ(expired_until({young, written}, now, kept), std::nullopt);
+    EXPECT_EQ(expired_until({old, written}, now, kept), log_position{100});
+    EXPECT_EQ(expired_until({written}, now, kept), std::nullopt);
 }
 
 } // namespace
