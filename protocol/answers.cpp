@@ -56,8 +56,8 @@ void append_send_answer(byte_buffer& out, const answer_to& to, const send_messag
         return;
     }
     static_assert(version::announced == 409, "it stands in the literals");
-    const std::size_t room =
-        fixed_room + answer.message_id.size() + answer.transaction_id.size() + answer.region.size();
+    const std::size_t room = fixed_room + answer.message_id.size() + answer.transaction_id.size() +
+                             answer.recall_handle.size() + answer.region.size();
     const std::size_t first = out.size();
     text_cursor at{out.extend(room)};
     at.skip(limits::frame_prefix_bytes);
@@ -68,6 +68,8 @@ void append_send_answer(byte_buffer& out, const answer_to& to, const send_messag
     at.number(answer.offset.value());
     if (!answer.transaction_id.empty())
         (at << R"(","transactionId":")").text(answer.transaction_id);
+    if (!answer.recall_handle.empty())
+        (at << R"(","recallHandle":")").text(answer.recall_handle);
     if (!answer.region.empty())
         (at << R"(","MSG_REGION":")").text(answer.region);
     if (answer.trace_on)

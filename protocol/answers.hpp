@@ -11,8 +11,8 @@
 
 namespace holdfast::protocol {
 
-// SUCCESS to a send. `answer.message_id` and `answer.region` are plain ASCII without quotes or backslashes
-// (an offset message id, a configured region).
+// SUCCESS to a send. The texts of `answer` are plain ASCII without quotes or backslashes (an offset message
+// id, base64, a configured region).
 void append_send_answer(byte_buffer& out, const answer_to& to, const send_message_response& answer);
 
 // The header of an answer to a pull; `body_size` bytes of stored records must follow it in the stream.

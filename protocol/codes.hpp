@@ -79,6 +79,7 @@ enum class request_code : std::int32_t {
     get_all_producer_info = 328,
     delete_expired_commit_log = 329,
     lite_pull_message = 361,
+    recall_message = 370,
 };
 
 enum class response_code : std::int32_t {

@@ -65,6 +65,7 @@ struct send_message_response {
     std::int32_t queue_id = 0;
     queue_offset offset{}; // of a batch's first message
     std::string_view transaction_id{};
+    std::string_view recall_handle{}; // of a delayed message: what 370 takes to cancel it
     std::string_view region = "DefaultRegion";
     bool trace_on = true;
 
@@ -74,6 +75,7 @@ struct send_message_response {
         at.required("queueId", self.queue_id);
         at.required("queueOffset", self.offset);
         at.optional("transactionId", self.transaction_id);
+        at.optional("recallHandle", self.recall_handle);
         at.optional("MSG_REGION", self.region);
         at.optional("TRACE_ON", self.trace_on);
     }
@@ -113,6 +115,31 @@ struct consumer_send_message_back_request {
         at.optional("unitMode", self.unit_mode);
         at.optional("maxReconsumeTimes", self.max_reconsume_times);
         at.optional("bname", self.broker_name);
+    }
+};
+
+// Code 370 (7.6): cancels a delayed message that is not due yet. 604 when the handle makes no sense.
+struct recall_message_request {
+    static constexpr request_code code = request_code::recall_message;
+    std::string_view topic{};
+    std::string_view recall_handle{};
+    std::string_view producer_group{};
+    std::string_view broker_name{};
+
+    template <class Self, class Fields>
+    static void fields(Self& self, Fields& at) {
+        at.required("topic", self.topic);
+        at.required("recallHandle", self.recall_handle);
+        at.optional("producerGroup", self.producer_group);
+        at.optional("bname", self.broker_name);
+    }
+};
+struct recall_message_response {
+    std::string_view message_id{}; // the UNIQ_KEY
+
+    template <class Self, class Fields>
+    static void fields(Self& self, Fields& at) {
+        at.required("msgId", self.message_id);
     }
 };
 

@@ -20,6 +20,7 @@ struct end_transaction_request {
     std::string_view message_id{}; // the UNIQ_KEY
     std::string_view transaction_id{};
     std::string_view topic{}; // 5.x
+    std::string_view broker_name{};
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -31,6 +32,7 @@ struct end_transaction_request {
         at.optional("msgId", self.message_id);
         at.optional("transactionId", self.transaction_id);
         at.optional("topic", self.topic);
+        at.optional("bname", self.broker_name);
     }
 };
 

@@ -194,10 +194,12 @@ TEST(Command, HotAnswersAreTheGeneralOnesByteForByte) {
         const std::string id = random.plain(64);
         const std::string transaction = random.plain(3);
         const std::string region = random.plain(5);
+        const std::string handle = random.plain(2);
         const send_message_response sent{.message_id = id,
                                          .queue_id = random.int32(),
                                          .offset = queue_offset{random.between(INT64_MIN, INT64_MAX)},
                                          .transaction_id = transaction,
+                                         .recall_handle = handle,
                                          .region = region,
                                          .trace_on = random.one_in(2)};
         byte_buffer general;

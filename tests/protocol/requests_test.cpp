@@ -105,6 +105,8 @@ TEST(Requests, RoundTrips) {
     expect_round_trip(
         reset_offset_request{.topic = "T", .group = "CG", .is_forced = true, .queue_id = -1, .offset = 5});
     expect_round_trip(get_runtime_info_request{});
+    expect_round_trip(recall_message_request{
+        .topic = "T", .recall_handle = "djEgVA==", .producer_group = "PG", .broker_name = "b"});
 }
 
 TEST(Requests, ResponseRoundTrips) {
@@ -116,6 +118,9 @@ TEST(Requests, ResponseRoundTrips) {
         query_message_response{.index_last_update = timestamp_ms{4}, .index_last_update_position = 5});
     expect_response_round_trip(
         send_message_response{.message_id = "m", .offset = queue_offset{1}, .transaction_id = "t"});
+    expect_response_round_trip(
+        send_message_response{.message_id = "m", .offset = queue_offset{1}, .recall_handle = "djEgVA=="});
+    expect_response_round_trip(recall_message_response{.message_id = "m"});
     expect_response_round_trip(no_fields{});
 }
 
