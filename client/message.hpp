@@ -34,6 +34,16 @@ struct message {
     std::vector<std::pair<std::string, std::string>> properties{};
     // Passed through to the consumer untouched.
     std::int32_t flag = 0;
+    // At most one of the three: not seen by consumers before then. Levels are the broker's
+    // `messageDelayLevel`, 1 (1 s) to 18 (2 h) unless changed; times are exact to the broker's precision, and
+    // one in the past means at once.
+    std::int32_t delay_level = 0;
+    std::int64_t deliver_after_ms = 0;
+    timestamp_ms deliver_at{};
+
+    [[nodiscard]] bool is_delayed() const {
+        return delay_level != 0 || deliver_after_ms != 0 || deliver_at.value() != 0;
+    }
 };
 
 } // namespace holdfast::client

@@ -1,8 +1,16 @@
 #include "client/message_view.hpp"
 
+#include "client/compression.hpp"
 #include "protocol/message_id.hpp"
 
 namespace holdfast::client {
+
+std::string message_view::plain_body() const {
+    if (compressed())
+        if (auto text = inflate_text(stored_body()))
+            return std::move(*text);
+    return std::string{stored_body()};
+}
 
 std::string message_view::message_id() const {
     if (const auto id = property(protocol::property::unique_key))

@@ -29,6 +29,8 @@ class message_view {
     }
     // As stored: compressed, if compressed() says so. delivery::body() is decompressed.
     [[nodiscard]] std::string_view stored_body() const { return as_text(record_.body); }
+    // The body as the producer gave it: a decompressed copy. Should that fail, the bytes as they are stored.
+    [[nodiscard]] std::string plain_body() const;
     [[nodiscard]] bool compressed() const { return (record_.sys_flag & protocol::sys_flag::compressed) != 0; }
 
     [[nodiscard]] std::string_view tag() const {

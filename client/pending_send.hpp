@@ -40,6 +40,7 @@ class pending_send : public pending_call, public std::enable_shared_from_this<pe
     std::int32_t sys_flag = 0;
     timestamp_ms born;
     bool is_batch = false;
+    bool is_half = false;
     bool pinned = false; // to the queue a selector chose
 
     in_flight::clock::time_point deadline;

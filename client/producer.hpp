@@ -91,6 +91,7 @@ class producer {
     [[nodiscard]] const std::string& client_id() const;
 
   private:
+    friend class transaction_producer; // sends through the same engine
     class engine;
     std::shared_ptr<engine> engine_;
 };

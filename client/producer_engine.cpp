@@ -5,6 +5,7 @@
 #include "client/retry_policy.hpp"
 #include "protocol/heartbeat.hpp"
 #include "protocol/names.hpp"
+#include "protocol/properties.hpp"
 
 #include <future>
 #include <unistd.h>
@@ -65,15 +66,22 @@ result<void> producer::engine::start() {
                                                               .consumers = {}})] { return body; });
     if (auto started = runtime_.start(); !started)
         return started;
+    started_ = true;
     running_ = true;
     return {};
 }
 
-void producer::engine::shutdown() {
+void producer::engine::drain() {
     if (!running_.exchange(false))
         return;
     limit_.close();
     limit_.wait_until_empty();
+}
+
+void producer::engine::shutdown() {
+    drain();
+    if (!started_.exchange(false))
+        return;
     runtime_.unregister(options_.group, {});
     runtime_.stop();
 }
@@ -94,7 +102,8 @@ std::optional<send_error> producer::engine::admit(std::size_t bytes) {
                           " messages wait for their answers (max_in_flight, max_in_flight_bytes)"};
 }
 
-void producer::engine::send(message outgoing, const queue_selector* select, send_callback done) {
+void producer::engine::send(message outgoing, const queue_selector* select, send_callback done,
+                            send_as kind) {
     if (auto good = check_message(outgoing, options_.max_message_bytes); !good)
         return done(send_error{send_error_kind::invalid, 0, good.failure().message});
     const auto deadline = clock::now() + options_.send_timeout;
@@ -107,6 +116,7 @@ void producer::engine::send(message outgoing, const queue_selector* select, send
     send->counted_bytes = bytes;
     send->done = std::move(done);
     send->tries_left = 1 + options_.retries;
+    send->is_half = kind == send_as::half;
     if (auto route = route_at_once(outgoing.topic)) {
         start_on(send, std::move(route), std::move(outgoing), select);
         return;
@@ -143,6 +153,11 @@ void producer::engine::start_on(const send_ptr& send, route_ptr route, message&&
     send->topic = std::move(outgoing.topic);
     send->body = std::move(outgoing.body);
     send->sys_flag = compress_body(send->body, options_);
+    if (send->is_half) {
+        protocol::append_property(send->properties, protocol::property::transaction_message, "true");
+        protocol::append_property(send->properties, protocol::property::producer_group, options_.group);
+        send->sys_flag |= protocol::sys_flag::transaction_prepared;
+    }
     try_now(send);
 }
 
@@ -292,7 +307,8 @@ void producer::engine::try_answered(std::shared_ptr<pending_send> send, const an
                                .offset_message_id = std::string{header->message_id},
                                .broker_name = to.id.broker_name,
                                .queue = queue_number{static_cast<std::uint32_t>(header->queue_id)},
-                               .offset = header->offset});
+                               .offset = header->offset,
+                               .recall_handle = std::string{header->recall_handle}});
 }
 
 void producer::engine::try_failed(std::shared_ptr<pending_send> send, const call_failure& why) {

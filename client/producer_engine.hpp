@@ -18,14 +18,20 @@
 
 namespace holdfast::client {
 
+enum class send_as : std::uint8_t { message, half };
+
 class producer::engine : public send_owner, public std::enable_shared_from_this<producer::engine> {
   public:
     explicit engine(producer_options options);
 
     result<void> start();
+    // Takes no more messages and waits until every one on its way has its result.
+    void drain();
     void shutdown();
 
-    void send(message outgoing, const queue_selector* select, send_callback done);
+    // A half message is invisible until END_TRANSACTION: transaction_producer's.
+    void send(message outgoing, const queue_selector* select, send_callback done,
+              send_as kind = send_as::message);
     void send_batch(std::span<const message> messages, send_callback done);
     result<void> send_oneway(message outgoing);
     result<std::vector<message_queue>> queues(std::string_view topic);
@@ -33,6 +39,7 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     [[nodiscard]] bool on_io_thread() const { return runtime_.on_io_thread(); }
     [[nodiscard]] std::size_t in_flight() const { return limit_.messages(); }
     [[nodiscard]] const std::string& client_id() const { return runtime_.client_id(); }
+    [[nodiscard]] runtime& client() { return runtime_; }
 
     void try_answered(std::shared_ptr<pending_send> send, const answer& reply) override;
     void try_failed(std::shared_ptr<pending_send> send, const call_failure& why) override;
@@ -68,6 +75,7 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     std::atomic<std::size_t> waiting_topics_{0};
     protocol::unique_key_generator ids_;
     std::atomic<bool> running_{false};
+    std::atomic<bool> started_{false};
 };
 
 } // namespace holdfast::client

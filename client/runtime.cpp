@@ -123,9 +123,18 @@ std::vector<std::shared_ptr<connection>> runtime::brokers() const {
         for (const auto* queues : {&route->writable, &route->readable})
             for (const placed_queue& each : *queues)
                 found.push_back(each.broker);
+    {
+        const std::lock_guard lock{mutex_};
+        found.insert(found.end(), kept_.begin(), kept_.end());
+    }
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
     return found;
+}
+
+void runtime::keep(std::vector<std::shared_ptr<connection>> brokers) {
+    const std::lock_guard lock{mutex_};
+    kept_.swap(brokers);
 }
 
 void runtime::ask_name_server(name_server_question question, call_handler handler) {

@@ -61,8 +61,11 @@ class runtime {
     void every(std::chrono::milliseconds interval, std::function<void()> function);
 
     [[nodiscard]] std::shared_ptr<connection> broker(const std::string& address);
-    // The brokers of all known routes.
+    // The brokers of all known routes, and those that are kept besides.
     [[nodiscard]] std::vector<std::shared_ptr<connection>> brokers() const;
+
+    // Registers with these brokers too, whatever the routes say; replaces those of an earlier call.
+    void keep(std::vector<std::shared_ptr<connection>> brokers);
 
     void ask_name_server(name_server_question question, call_handler handler);
     // Asks for the route and keeps it; calls for the same topic meanwhile share one question. not_found when
@@ -75,6 +78,8 @@ class runtime {
 
     // Heartbeats to all brokers now; `done` when every one has answered or failed.
     void send_heartbeats(std::function<void()> done = {});
+    // A heartbeat to one of them, which connects to it. On the io thread.
+    void register_with(connection& broker) { send_heartbeat(broker, {}); }
     // Says goodbye (35) for these groups to all brokers, and waits for the answers. Not on the io thread.
     void unregister(const std::string& producer_group, const std::string& consumer_group);
 
@@ -110,6 +115,7 @@ class runtime {
     route_table routes_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<connection>> brokers_; // by address
+    std::vector<std::shared_ptr<connection>> kept_;
     bool stopped_ = false;
 };
 

@@ -21,13 +21,15 @@ namespace holdfast::client {
 struct send_receipt {
     // The id this client gave the message (property UNIQ_KEY): the same over all retries, so consumers can
     // tell a duplicate by it. Empty for a batch.
-    std::string message_id;
+    std::string message_id{};
     // The broker's id: its address and the log position (protocol reference 5.5). For a batch joined by ','.
-    std::string offset_message_id;
-    std::string broker_name;
-    queue_number queue;
+    std::string offset_message_id{};
+    std::string broker_name{};
+    queue_number queue{};
     // Of a batch: of its first message.
-    queue_offset offset;
+    queue_offset offset{};
+    // Of a delayed message, if the broker gives one: what producer::recall takes to cancel it. Else empty.
+    std::string recall_handle{};
 };
 
 enum class send_error_kind : std::uint8_t {

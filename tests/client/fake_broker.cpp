@@ -75,6 +75,8 @@ void fake_broker::closed(const session_ptr& session) {
     for (auto& [group, members] : groups_)
         if (members.erase(session) != 0)
             notify_group(group);
+    for (auto& [group, sessions] : producers_)
+        sessions.erase(session);
     changed_.notify_all();
 }
 
@@ -111,6 +113,10 @@ void fake_broker::refuse(const seen_request& request, protocol::response_code co
     byte_buffer out;
     protocol::append_failure(out, protocol::answer_to::of(request.command), code, remark);
     request.from->write(out.view());
+}
+
+void fake_broker::write(const seen_request& request, byte_view bytes) {
+    request.from->write(bytes);
 }
 
 void fake_broker::hold(const seen_request& request) {

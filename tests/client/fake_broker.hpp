@@ -2,7 +2,8 @@
 // a script that may answer any request differently, late, out of order or not at all.
 //
 // It keeps to protocol reference 3: routes (105), sends (310, 320), pulls with long polling (11), offsets
-// (14, 15, 29-31), membership with notices (34, 35, 38, 40), topics (17, 106, 206), look-ups (12, 33).
+// (14, 15, 29-31), membership with notices (34, 35, 38, 40), topics (17, 106, 206), look-ups (12, 33),
+// transactions (37, 39), send-back without delay (36), queue locks without expiry (41, 42), recall (370).
 #pragma once
 
 // Boost 1.74's asio uses std::exchange without including it.
@@ -23,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -41,6 +43,38 @@ struct seen_request {
     int number; // of this code, from 1
 };
 enum class script_says { serve, stay_silent, close };
+
+// A half message, and what became of it.
+struct fake_half {
+    std::string topic;
+    std::uint32_t queue = 0;
+    std::string body;
+    std::string properties;
+    std::int32_t sys_flag = 0;
+    std::uint64_t position = 0;
+    std::string group;
+    protocol::transaction_end decision = protocol::transaction_end::unknown; // the first one
+};
+// An END_TRANSACTION as it came.
+struct fake_end {
+    std::string group;
+    std::int64_t number = 0;
+    std::uint64_t position = 0;
+    protocol::transaction_end verdict = protocol::transaction_end::unknown;
+    bool from_check = false;
+    bool oneway = false;
+    std::string message_id;
+    std::string transaction_id;
+};
+// A send-back as it came.
+struct fake_send_back {
+    std::uint64_t position = 0;
+    std::string group;
+    std::int32_t level = 0;
+    std::string origin_message_id;
+    std::string origin_topic;
+    std::optional<std::int32_t> max_reconsume_times;
+};
 
 class fake_broker {
   public:
@@ -66,6 +100,8 @@ class fake_broker {
     void on(protocol::request_code code, script run);
     // Answers with an error, for a script that stays silent then.
     static void refuse(const seen_request& request, protocol::response_code code, std::string_view remark);
+    // Bytes to whoever asked.
+    static void write(const seen_request& request, byte_view bytes);
     // Serves a request later, in whatever order: keeps what it needs.
     void hold(const seen_request& request);
     // Serves the held requests in the given order of their arrival.
@@ -77,6 +113,17 @@ class fake_broker {
         protocol::append_request(out, {.opaque = 7'000'001, .oneway = oneway, .remark = {}}, request, body);
         tell_members(group, out);
     }
+    // Asks every connection of the half message's producer group what became of it (39).
+    void check_half(std::size_t number);
+    [[nodiscard]] std::vector<fake_half> halves() const;
+    [[nodiscard]] std::vector<fake_end> ends() const;
+    [[nodiscard]] std::vector<fake_send_back> send_backs() const;
+    [[nodiscard]] std::size_t producers(const std::string& group) const;
+    // The client that holds the lock of a queue; empty = nobody.
+    [[nodiscard]] std::string lock_owner(const std::string& group, const std::string& topic,
+                                         std::uint32_t queue) const;
+    void set_lock(const std::string& group, const std::string& topic, std::uint32_t queue,
+                  const std::string& client_id);
     void close_connections();
 
     // Waits until `true_now` holds, looked at after every request; false after 10 s.
@@ -124,12 +171,17 @@ class fake_broker {
     void serve_offset(const session_ptr& session, const protocol::remoting_command& command);
     void serve_group(const session_ptr& session, const protocol::remoting_command& command);
     void serve_topic(const session_ptr& session, const protocol::remoting_command& command);
+    void serve_half(const session_ptr& session, const protocol::remoting_command& command,
+                    const protocol::send_message_request& request);
+    void serve_end(const session_ptr& session, const protocol::remoting_command& command);
+    void serve_send_back(const session_ptr& session, const protocol::remoting_command& command);
+    void serve_locks(const session_ptr& session, const protocol::remoting_command& command);
     void serve_lookup(const session_ptr& session, const protocol::remoting_command& command);
     bool answer_pull(const parked_pull& pull, bool last_try);
     void park(parked_pull pull, std::int64_t timeout_ms);
     void wake(const std::string& topic, std::uint32_t queue);
     std::int64_t append(const std::string& topic, std::uint32_t queue, std::string_view body,
-                        std::string_view properties, std::int32_t sys_flag);
+                        std::string_view properties, std::int32_t sys_flag, std::int32_t reconsume_times = 0);
     void notify_group(const std::string& group);
     void tell_members(const std::string& group, const byte_buffer& frame);
 
@@ -145,6 +197,11 @@ class fake_broker {
     std::map<queue_name, log> logs_;
     std::map<std::pair<std::string, queue_name>, std::int64_t> offsets_;
     std::map<std::string, std::map<session_ptr, std::string>> groups_; // group, connection, client id
+    std::map<std::string, std::set<session_ptr>> producers_;           // by group
+    std::vector<fake_half> halves_;
+    std::vector<fake_end> ends_;
+    std::vector<fake_send_back> send_backs_;
+    std::map<std::pair<std::string, queue_name>, std::string> locks_; // client id
     std::map<protocol::request_code, script> scripts_;
     std::map<protocol::request_code, int> counts_;
     std::list<parked_pull> parked_;

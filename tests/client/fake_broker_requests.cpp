@@ -64,6 +64,13 @@ void fake_broker::serve(const session_ptr& session, const protocol::remoting_com
     case request_code::get_all_topic_list_from_name_server:
     case request_code::update_and_create_topic:
         return serve_topic(session, command);
+    case request_code::end_transaction:
+        return serve_end(session, command);
+    case request_code::consumer_send_message_back:
+        return serve_send_back(session, command);
+    case request_code::lock_batch_mq:
+    case request_code::unlock_batch_mq:
+        return serve_locks(session, command);
     case request_code::view_message_by_id:
     case request_code::query_message:
         return serve_lookup(session, command);
@@ -73,7 +80,8 @@ void fake_broker::serve(const session_ptr& session, const protocol::remoting_com
 }
 
 std::int64_t fake_broker::append(const std::string& topic, std::uint32_t queue, std::string_view body,
-                                 std::string_view properties, std::int32_t sys_flag) {
+                                 std::string_view properties, std::int32_t sys_flag,
+                                 std::int32_t reconsume_times) {
     log& to = logs_[{topic, queue}];
     const protocol::stored_message message{
         .queue = queue_number{queue},
@@ -84,6 +92,7 @@ std::int64_t fake_broker::append(const std::string& topic, std::uint32_t queue, 
         .born_host = {0x7F000001, 4'321},
         .stored = timestamp_ms{2'000 + static_cast<std::int64_t>(to.records.size())},
         .store_host = {0x7F000001, port_},
+        .reconsume_times = reconsume_times,
         .body = as_bytes(body),
         .topic = topic,
         .properties = properties,
@@ -102,6 +111,8 @@ void fake_broker::serve_send(const session_ptr& session, const protocol::remotin
     const std::string topic{request->topic};
     topics_.try_emplace(topic, topic_state{.queues = request->default_topic_queue_count, .permission = 6});
     const auto queue = static_cast<std::uint32_t>(request->queue_id);
+    if ((request->sys_flag & protocol::sys_flag::transaction_mask) != 0)
+        return serve_half(session, command, *request);
     const std::uint64_t position = position_;
     std::int64_t first = logs_[{topic, queue}].end();
     if (request->is_batch) {
@@ -110,7 +121,8 @@ void fake_broker::serve_send(const session_ptr& session, const protocol::remotin
             if (next->ok())
                 append(topic, queue, as_text((*next)->body), (*next)->properties, 0);
     } else {
-        append(topic, queue, as_text(request->body), request->properties, request->sys_flag);
+        append(topic, queue, as_text(request->body), request->properties, request->sys_flag,
+               request->reconsume_times);
     }
     wake(topic, queue);
     if (command.is_oneway())
@@ -234,6 +246,7 @@ void fake_broker::serve_group(const session_ptr& session, const protocol::remoti
     if (command.request() == request_code::unregister_client) {
         const std::string group{command.find("consumerGroup").value_or("")};
         groups_[group].erase(session);
+        producers_[std::string{command.find("producerGroup").value_or("")}].erase(session);
         answer(session, command, protocol::no_fields{});
         return notify_group(group);
     }
@@ -241,6 +254,8 @@ void fake_broker::serve_group(const session_ptr& session, const protocol::remoti
     if (!beat)
         return fail(session, command, response_code::system_error, beat.failure().message);
     answer(session, command, protocol::no_fields{});
+    for (const std::string& each : beat->producer_groups)
+        producers_[each].insert(session);
     for (const protocol::consumer_data& each : beat->consumers) {
         topics_.try_emplace("%RETRY%" + each.group, topic_state{.queues = 1, .permission = 6});
         if (groups_[each.group].emplace(session, beat->client_id).second)

@@ -1,0 +1,59 @@
+// The inside of transaction_producer: half messages out, decisions behind them, checks in, and the brokers
+// that must know us.
+#pragma once
+
+#include "client/check_pool.hpp"
+#include "client/producer_engine.hpp"
+#include "client/transaction_producer.hpp"
+#include "protocol/transaction_requests.hpp"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace holdfast::client {
+
+class transaction_producer::engine : public decision_sink,
+                                     public std::enable_shared_from_this<transaction_producer::engine> {
+  public:
+    engine(transaction_producer_options options, checker check);
+
+    result<void> start();
+    void shutdown();
+
+    void send_half(message outgoing, half_callback done);
+    void decide(const half_place& half, transaction_decision decision, decision_callback done) override;
+
+    void trouble(error what) const;
+    [[nodiscard]] bool confirms() const { return options_.confirm_decisions; }
+    [[nodiscard]] bool on_io_thread() const { return sending_->on_io_thread(); }
+    [[nodiscard]] std::size_t in_flight() const { return sending_->in_flight(); }
+    [[nodiscard]] const std::string& client_id() const { return sending_->client_id(); }
+
+  private:
+    [[nodiscard]] runtime& client() const { return sending_->client(); }
+    void half_answered(std::string topic, const send_result& sent, const half_callback& done);
+    [[nodiscard]] std::shared_ptr<connection> broker_of(const half_place& half) const;
+    void ask_to_decide(connection& broker, const protocol::end_transaction_request& request,
+                       decision_callback done);
+
+    bool broker_asks(connection& from, const answer& request);
+    result<void> take_check(connection& from, const answer& request);
+    void answer_check(const transaction_check& check);
+
+    void find_brokers();
+    void keep_connected();
+
+    const transaction_producer_options options_;
+    const checker check_;
+    const std::shared_ptr<producer::engine> sending_;
+    check_pool checks_;
+    bool brokers_known_ = false; // the io thread's own
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t unconfirmed_ = 0; // decisions that wait for an answer
+};
+
+} // namespace holdfast::client
