@@ -1,0 +1,246 @@
+// consumer_session: what concerns groups: offsets, membership, locks.
+#include "actors/consumer_session.hpp"
+
+#include "actors/limits.hpp"
+#include "protocol/names.hpp"
+#include "protocol/queue_bodies.hpp"
+
+#include <algorithm>
+#include <map>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::actors {
+
+using protocol::request_code;
+using protocol::response_code;
+
+// --- offsets
+// ----------------------------------------------------------------------------------------------------------
+
+broker::topic_ptr consumer_session_state::existing_topic(std::string_view name, queue_number queue) {
+    auto topic = environment_->view->find_topic(name);
+    if (!topic) {
+        refuse(response_code::topic_not_exist, "the topic " + std::string{name} + " does not exist");
+        return nullptr;
+    }
+    if (queue.value() >= std::max(topic->read_queues, topic->write_queues)) {
+        refuse(response_code::system_error,
+               "queueId " + std::to_string(queue.value()) + " is outside the topic " + topic->name);
+        return nullptr;
+    }
+    return topic;
+}
+
+void consumer_session_state::update_offset() {
+    const auto request = decode<protocol::update_consumer_offset_request>();
+    if (!request)
+        return;
+    if (const auto named = protocol::check_group_name(request->consumer_group); !named.ok())
+        return refuse(response_code::system_error, named.failure().message);
+    if (request->commit_offset < queue_offset{0})
+        return refuse(response_code::system_error, "commitOffset must not be negative");
+    const auto topic = existing_topic(request->topic, request->queue);
+    if (topic)
+        commit(request->consumer_group, {topic->id, request->queue}, request->commit_offset,
+               !command_.is_oneway());
+}
+
+void consumer_session_state::commit(std::string_view group, queue_key queue, queue_offset next,
+                                    bool answered) {
+    auto request = std::make_shared<offsets_commit_request>();
+    request->group = group;
+    request->commit = {std::string{group}, queue, next};
+    request->connection = connection_;
+    request->answered = answered;
+    request->answer = protocol::answer_to::of(command_);
+    self_->send(environment_->directory, commit_atom::value, offsets_commit_request_ptr{std::move(request)});
+}
+
+void consumer_session_state::query_offset() {
+    const auto request = decode<protocol::query_consumer_offset_request>();
+    if (!request)
+        return;
+    const auto topic = environment_->view->find_topic(request->topic);
+    // A topic that is not there has no offsets: the one case in which "nothing stored" is known without
+    // asking.
+    if (!topic)
+        return refuse(response_code::query_not_found,
+                      "the topic " + std::string{request->topic} + " does not exist, so no offset is stored");
+    const queue_key queue{topic->id, request->queue};
+    const auto to = protocol::answer_to::of(command_);
+    const bool zero_forbidden = request->set_zero_if_not_found == false;
+    self_
+        ->request(environment_->directory, limits::request_timeout, query_atom::value,
+                  std::string{request->consumer_group}, queue)
+        .then(
+            [this, to, queue, zero_forbidden](std::int64_t stored) {
+                const auto bounds = environment_->view->queues().bounds(queue);
+                if (stored >= 0)
+                    protocol::append_response(answers_, to, protocol::offset_response{queue_offset{stored}});
+                else if (stored == no_offset_in_queue)
+                    // The group knows the topic, so the queue is new to it: whatever the clients' policy for
+                    // new groups is, it skips nothing.
+                    protocol::append_response(answers_, to, protocol::offset_response{bounds.first});
+                else if (bounds.first == queue_offset{0} && !zero_forbidden)
+                    // Nothing was ever removed, so a new group starts at the beginning and skips nothing
+                    // (protocol reference 3.4).
+                    protocol::append_response(answers_, to, protocol::offset_response{queue_offset{0}});
+                else
+                    protocol::append_failure(answers_, to, response_code::query_not_found,
+                                             "the group has no offset stored for this queue");
+                send_answers();
+            },
+            [this](const caf::error&) {
+                // Trap T1: any error would be taken for "no offset stored", and the group would jump to the
+                // end.
+                spdlog::warn("no answer to an offset query of {}: the group did not answer in time",
+                             connection_->peer().text);
+            });
+}
+
+void consumer_session_state::bounds_of_queue() {
+    const auto request = decode<protocol::get_max_offset_request>();
+    if (!request)
+        return;
+    const bool wants_max = command_.request() == request_code::get_max_offset;
+    const auto topic = environment_->view->find_topic(request->topic);
+    protocol::offset_response answer{queue_offset{wants_max ? 0 : -1}};
+    if (topic && request->queue.value() < std::max(topic->read_queues, topic->write_queues)) {
+        const auto bounds = environment_->view->queues().bounds({topic->id, request->queue});
+        answer.offset = wants_max ? bounds.last : bounds.first;
+    }
+    protocol::append_response(answers_, protocol::answer_to::of(command_), answer);
+}
+
+// --- membership
+// -------------------------------------------------------------------------------------------------------
+
+void consumer_session_state::heart_beat() {
+    auto beat = protocol::decode_heartbeat(command_.body());
+    if (!beat.ok())
+        return refuse(response_code::system_error, beat.failure().message);
+    const auto to = protocol::answer_to::of(command_);
+    struct progress {
+        std::size_t left;
+        std::string failure;
+    };
+    const auto state = std::make_shared<progress>(progress{beat->consumers.size(), {}});
+    const auto finish = [this, to, state, oneway = command_.is_oneway()] {
+        if (oneway)
+            return;
+        if (state->failure.empty())
+            protocol::append_success(answers_, to);
+        else
+            protocol::append_failure(answers_, to, response_code::system_error, state->failure);
+        send_answers();
+    };
+    if (beat->consumers.empty())
+        return finish();
+    for (auto& consumer : beat->consumers) {
+        const auto named = protocol::check_group_name(consumer.group);
+        if (!named.ok()) {
+            state->failure = named.failure().message;
+            if (--state->left == 0)
+                finish();
+            continue;
+        }
+        joined_.insert(consumer.group);
+        auto member = std::make_shared<group_member>();
+        member->connection = connection_;
+        member->client_id = beat->client_id;
+        member->language = command_.language();
+        member->version = command_.version();
+        member->consumer = std::move(consumer);
+        self_
+            ->request(environment_->directory, limits::request_timeout, join_atom::value,
+                      group_member_ptr{std::move(member)})
+            .then(
+                [state, finish](bool) {
+                    if (--state->left == 0)
+                        finish();
+                },
+                [state, finish](const caf::error&) {
+                    state->failure = "the group could not be registered, the broker takes no changes now";
+                    if (--state->left == 0)
+                        finish();
+                });
+    }
+}
+
+void consumer_session_state::unregister() {
+    const auto request = decode<protocol::unregister_client_request>();
+    if (!request)
+        return;
+    if (const auto joined = joined_.find(request->consumer_group); joined != joined_.end()) {
+        self_->send(environment_->directory, leave_atom::value, *joined, connection_->id());
+        joined_.erase(joined);
+    }
+    if (!command_.is_oneway())
+        protocol::append_success(answers_, protocol::answer_to::of(command_));
+}
+
+void consumer_session_state::list_members() {
+    const auto request = decode<protocol::get_consumer_list_request>();
+    if (!request)
+        return;
+    const auto group = environment_->groups->find(request->consumer_group);
+    if (!group)
+        return refuse(response_code::system_error,
+                      "no consumer of the group " + std::string{request->consumer_group} + " is connected");
+    std::vector<std::string> ids;
+    ids.reserve(group->members.size());
+    for (const auto& member : group->members)
+        ids.push_back(member.client_id);
+    protocol::append_success(answers_, protocol::answer_to::of(command_),
+                             as_bytes(protocol::encode_consumer_ids(ids)));
+}
+
+void consumer_session_state::check_client_config() {
+    const auto check = protocol::decode_client_config_check(command_.body());
+    if (!check.ok())
+        return refuse(response_code::system_error, check.failure().message);
+    if (check->subscription.expression_type != "TAG")
+        return refuse(response_code::system_error,
+                      "this broker filters by tag only, not by " + check->subscription.expression_type);
+    protocol::append_success(answers_, protocol::answer_to::of(command_));
+}
+
+// --- locks
+// ------------------------------------------------------------------------------------------------------------
+
+// Protocol reference 3.5. The client is who the body says: one connection may speak for others (a proxy).
+void consumer_session_state::lock(bool unlocks) {
+    auto body = protocol::decode_lock_batch(command_.body());
+    if (!body.ok())
+        return refuse(response_code::system_error, body.failure().message);
+    if (const auto named = protocol::check_group_name(body->consumer_group); !named.ok())
+        return refuse(response_code::system_error, named.failure().message);
+    if (body->client_id.empty() || body->client_id.size() > protocol::limits::max_client_id_bytes)
+        return refuse(response_code::system_error, "a clientId has 1 to " +
+                                                       std::to_string(protocol::limits::max_client_id_bytes) +
+                                                       " bytes");
+    // Queues that are not there can't be locked; the answer does not name them.
+    std::map<queue_key, protocol::message_queue> wanted;
+    for (auto& queue : body->queues) {
+        const auto topic = environment_->view->find_topic(queue.topic);
+        const auto count = topic ? std::max(topic->read_queues, topic->write_queues) : 0;
+        if (queue.queue_id >= 0 && static_cast<std::uint32_t>(queue.queue_id) < count)
+            wanted.try_emplace({topic->id, queue_number{static_cast<std::uint32_t>(queue.queue_id)}},
+                               std::move(queue));
+    }
+    auto request = std::make_shared<queue_lock_request>();
+    request->group = std::move(body->consumer_group);
+    request->client_id = std::move(body->client_id);
+    request->unlocks = unlocks;
+    for (auto& [queue, name] : wanted) {
+        request->queues.push_back(queue);
+        request->names.push_back(std::move(name));
+    }
+    if (!command_.is_oneway())
+        request->connection = connection_;
+    request->answer = protocol::answer_to::of(command_);
+    self_->send(environment_->directory, lock_atom::value, queue_lock_request_ptr{std::move(request)});
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,56 @@
+// Which connection pulled a group's queue last, and which queues an operator has moved: what the fencing of
+// offsets needs to know of every pull.
+//
+// Sessions note each pull of a member on their threads, consumer_group actors ask. Volatile, on the leader
+// only: after a start nobody owns anything until the first pull.
+//
+// A queue that was moved (reset) stays so until a member has followed: it is told the new offset once (code
+// 21), and its next pull, or a pull from the new offset, ends it.
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace holdfast::actors {
+
+class queue_owners {
+  public:
+    struct owner {
+        std::optional<connection_id> connection;
+        bool is_moved = false; // and the consumer has not followed yet
+    };
+
+    // A member pulls from `from`. Returns where it must go on instead when the queue was moved.
+    std::optional<queue_offset> pulled(std::string_view group, queue_key queue, connection_id by,
+                                       queue_offset from);
+    [[nodiscard]] owner find(std::string_view group, queue_key queue) const;
+    void move(const std::string& group, queue_key queue, queue_offset to);
+    // It has left the group.
+    void forget(std::string_view group, connection_id member);
+
+  private:
+    struct entry {
+        std::optional<connection_id> owner;
+        std::optional<queue_offset> moved_to;
+        std::optional<connection_id> told; // of the move, last
+    };
+    using group_entries = std::unordered_map<queue_key, entry>;
+    struct alignas(64) shard {
+        mutable std::mutex mutex;
+        std::map<std::string, group_entries, std::less<>> groups;
+    };
+    static constexpr std::size_t shard_count = 16;
+
+    static std::size_t shard_of(queue_key queue) { return std::hash<queue_key>{}(queue) >> 60U; }
+
+    std::array<shard, shard_count> shards_; // by queue
+};
+
+} // namespace holdfast::actors
