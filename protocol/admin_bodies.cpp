@@ -255,6 +255,21 @@ result<std::vector<client_connection>> decode_producer_connections(byte_view bod
     return connections;
 }
 
+std::string encode_producer_table(const producer_table& producers) {
+    json_value groups = json_value::object();
+    for (const auto& [group, infos] : producers) {
+        json_value list = json_value::array();
+        for (const auto& info : infos)
+            list.push_back({{"clientId", info.client.client_id},
+                            {"remoteIP", info.client.address},
+                            {"language", to_string(info.client.language)},
+                            {"version", info.client.version},
+                            {"lastUpdateTimestamp", info.last_heard.value()}});
+        groups[group] = std::move(list);
+    }
+    return dump_json({{"data", std::move(groups)}});
+}
+
 std::string encode_text_table(const text_table& table) {
     return dump_json({{"table", table}});
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "base/ids.hpp"
 #include "base/result.hpp"
 #include "protocol/codes.hpp"
 #include "protocol/heartbeat.hpp"
@@ -97,6 +98,14 @@ struct consumer_connections {
 [[nodiscard]] result<consumer_connections> decode_consumer_connections(byte_view body);
 [[nodiscard]] std::string encode_producer_connections(const std::vector<client_connection>& connections);
 [[nodiscard]] result<std::vector<client_connection>> decode_producer_connections(byte_view body);
+
+// 328: the clients of every producer group.
+struct producer_info {
+    client_connection client{};
+    timestamp_ms last_heard{};
+};
+using producer_table = std::map<std::string, std::vector<producer_info>>;
+[[nodiscard]] std::string encode_producer_table(const producer_table& producers);
 
 // 28 and 219: `{"table":{"name":"value"}}`.
 using text_table = std::map<std::string, std::string>;

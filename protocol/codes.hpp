@@ -66,6 +66,7 @@ enum class request_code : std::int32_t {
     get_consumer_running_info = 307,
     consume_message_directly = 309,
     send_message_v2 = 310,
+    clone_group_offset = 314,
     view_broker_stats_data = 315,
     clean_unused_topic = 316,
     get_broker_consume_stats = 317,
@@ -80,6 +81,7 @@ enum class request_code : std::int32_t {
     delete_expired_commit_log = 329,
     lite_pull_message = 361,
     recall_message = 370,
+    explain_message = 30001, // our own command line's
 };
 
 enum class response_code : std::int32_t {

@@ -90,6 +90,23 @@ struct get_consume_stats_request {
     }
 };
 
+// Code 314. No topic: all that the first group has offsets in.
+struct clone_group_offset_request {
+    static constexpr request_code code = request_code::clone_group_offset;
+    std::string_view from_group{};
+    std::string_view to_group{};
+    std::string_view topic{};
+    bool is_offline = false; // has no meaning here: members follow by themselves
+
+    template <class Self, class Fields>
+    static void fields(Self& self, Fields& at) {
+        at.required("srcGroup", self.from_group);
+        at.required("destGroup", self.to_group);
+        at.optional("topic", self.topic);
+        at.optional("offline", self.is_offline);
+    }
+};
+
 // Code 222, and with the same fields the broker's 220 to the clients. Timestamp -1 = the latest.
 template <request_code Code>
 struct reset_offset_fields {

@@ -53,4 +53,17 @@ struct view_message_request {
     }
 };
 
+// Code 30001, of our own command line only: where a message stands. The answer's body is JSON.
+struct explain_request {
+    static constexpr request_code code = request_code::explain_message;
+    std::string_view key{};   // the broker's id (33), a UNIQ_KEY or a word of KEYS
+    std::string_view topic{}; // empty: all
+
+    template <class Self, class Fields>
+    static void fields(Self& self, Fields& at) {
+        at.required("key", self.key);
+        at.optional("topic", self.topic);
+    }
+};
+
 } // namespace holdfast::protocol

@@ -2,6 +2,8 @@
 
 #include "protocol/json_body.hpp"
 
+#include <charconv>
+
 namespace holdfast::protocol {
 
 namespace {
@@ -181,6 +183,42 @@ result<queue_offset_table> decode_offset_table(byte_view body) {
     if (from.failure())
         return *from.failure();
     return read;
+}
+
+std::string encode_stored_offsets(const stored_offsets& offsets) {
+    std::string text = R"({"offsetTable":{)";
+    for (const auto& [where, queues] : offsets) {
+        if (text.back() != '{')
+            text += ',';
+        text += dump_json(where) + ":{";
+        for (const auto& [queue, offset] : queues) {
+            if (text.back() != '{')
+                text += ',';
+            text += std::to_string(queue) + ':' + std::to_string(offset.value());
+        }
+        text += '}';
+    }
+    return text += "}}";
+}
+
+result<stored_offsets> decode_stored_offsets(byte_view body) {
+    const auto parsed = parse_json_body(body, "stored offsets");
+    if (!parsed)
+        return parsed.failure();
+    stored_offsets offsets;
+    json_reader from{*parsed, "stored offsets"};
+    for (const auto& [where, queues] : from.object("offsetTable").items())
+        for (const auto& [queue, offset] : queues.items()) {
+            std::int32_t number = 0;
+            const auto* const end = queue.data() + queue.size();
+            const auto read = offset_from_json(offset);
+            if (!read || std::from_chars(queue.data(), end, number).ptr != end)
+                return error{errc::malformed, "stored offsets: a queue or an offset is no number"};
+            offsets[where][number] = *read;
+        }
+    if (from.failure())
+        return *from.failure();
+    return offsets;
 }
 
 std::string encode_topic_stats(const topic_stats& stats) {

@@ -46,6 +46,11 @@ using queue_offset_table = std::map<message_queue, queue_offset>;
 // Reads either form.
 [[nodiscard]] result<queue_offset_table> decode_offset_table(byte_view body);
 
+// 43: `{"offsetTable":{"topic@group":{0:5,1:7}}}`, queue numbers without quotes.
+using stored_offsets = std::map<std::string, std::map<std::int32_t, queue_offset>>;
+[[nodiscard]] std::string encode_stored_offsets(const stored_offsets& offsets);
+[[nodiscard]] result<stored_offsets> decode_stored_offsets(byte_view body);
+
 // 202: `{"offsetTable":{{queue}:{"lastUpdateTimestamp":0,"maxOffset":5,"minOffset":0}}}`.
 struct queue_stats {
     queue_offset min_offset{};

@@ -45,6 +45,7 @@ struct check_transaction_state_request {
     std::string_view message_id{};     // the UNIQ_KEY
     std::string_view transaction_id{}; // the same
     std::string_view offset_message_id{};
+    std::string_view topic{}; // 5.x
 
     template <class Self, class Fields>
     static void fields(Self& self, Fields& at) {
@@ -53,6 +54,7 @@ struct check_transaction_state_request {
         at.optional("msgId", self.message_id);
         at.optional("transactionId", self.transaction_id);
         at.optional("offsetMsgId", self.offset_message_id);
+        at.optional("topic", self.topic);
     }
 };
 

@@ -119,16 +119,32 @@ result<std::unique_ptr<derived_store>> derived_store::open(const std::filesystem
     return store;
 }
 
+result<std::unique_ptr<derived_store>> derived_store::open_read_only(const std::filesystem::path& directory,
+                                                                     std::string_view log_id,
+                                                                     const derived_store_options& options) {
+    auto opened = open_rocksdb_read_only({options.memtable_bytes, options.cache_bytes}, directory,
+                                         "open the derived store");
+    if (!opened)
+        return opened.failure();
+    std::unique_ptr<derived_store> store{new derived_store{directory, std::move(*opened)}};
+    const auto identity = store->find(identity_key);
+    if (!identity)
+        return identity.failure();
+    if (auto adopted = store->read_identity(identity->value_or(""), log_id); !adopted)
+        return adopted.failure();
+    return store;
+}
+
 result<void> derived_store::destroy(const std::filesystem::path& directory) {
     return remove_rocksdb(directory);
 }
 
 result<void> derived_store::adopt(std::string_view log_id) {
-    log_id_ = log_id;
     auto identity = find(identity_key);
     if (!identity)
         return identity.failure();
     if (!identity->has_value()) {
+        log_id_ = log_id;
         // The identity is durable before anything else is written, so without it there is nothing at all.
         auto status =
             database_->Put(without_log(), slice(identity_key), encode_identity(format_version, log_id));
@@ -136,9 +152,13 @@ result<void> derived_store::adopt(std::string_view log_id) {
             status = database_->Flush({});
         return status.ok() ? result<void>{} : to_error(status, "create the derived store", directory_);
     }
-    if (auto checked = check_identity(**identity, format_version, log_id, directory_); !checked)
-        return checked.failure();
+    return read_identity(**identity, log_id);
+}
 
+result<void> derived_store::read_identity(std::string_view stored, std::string_view log_id) {
+    log_id_ = log_id;
+    if (auto checked = check_identity(stored, format_version, log_id, directory_); !checked)
+        return checked.failure();
     auto position = find(applied_key);
     if (!position)
         return position.failure();
@@ -170,6 +190,10 @@ result<void> derived_store::flush() {
         return to_error(status, "flush", directory_);
     durable_.store(written.value(), std::memory_order_release);
     return {};
+}
+
+result<void> derived_store::verify() const {
+    return verify_rocksdb(*database_, directory_);
 }
 
 result<std::optional<std::string>> derived_store::find(std::string_view key) const {

@@ -99,6 +99,14 @@ class derived_store {
                                                        std::string_view log_id,
                                                        const derived_store_options& options = {});
 
+    // The store as its last flush left it, for an audit, also while another process works with it: needs no
+    // lock and changes nothing. `write` and `flush` fail. errc::not_found when there is no store; otherwise
+    // as open. Another process that compacts the store in this moment can make it fail with io_failed or
+    // corrupted: try again.
+    static result<std::unique_ptr<derived_store>> open_read_only(const std::filesystem::path& directory,
+                                                                 std::string_view log_id,
+                                                                 const derived_store_options& options = {});
+
     // Removes the store; no process may have it open. A directory that does not exist is a success.
     static result<void> destroy(const std::filesystem::path& directory);
 
@@ -127,6 +135,9 @@ class derived_store {
     // Returns when all written so far would survive kill -9 and power loss.
     result<void> flush();
 
+    // Reads every block of every file and compares its checksum. errc::corrupted names the file.
+    [[nodiscard]] result<void> verify() const;
+
     [[nodiscard]] result<std::optional<std::string>> find(std::string_view key) const;
 
     // Calls `visit(key, value)` in key order for all keys in [first, last), as they were when the call began,
@@ -141,6 +152,7 @@ class derived_store {
   private:
     derived_store(std::filesystem::path directory, std::unique_ptr<rocksdb::DB> database);
     result<void> adopt(std::string_view log_id);
+    result<void> read_identity(std::string_view stored, std::string_view log_id);
 
     std::filesystem::path directory_;
     std::unique_ptr<rocksdb::DB> database_;

@@ -74,9 +74,11 @@ rocksdb::Slice slice(std::string_view bytes) {
     return {bytes.data(), bytes.size()};
 }
 
+// The memtable only ever sees the identity; entries arrive as finished tables.
+constexpr rocksdb_budget index_budget{std::size_t{256} << 10U, std::size_t{4} << 20U};
+
 rocksdb::Options index_options() {
-    // The memtable only ever sees the identity; entries arrive as finished tables.
-    auto options = quiet_rocksdb({std::size_t{256} << 10U, std::size_t{4} << 20U});
+    auto options = quiet_rocksdb(index_budget);
     options.num_levels = 2;
     options.level0_file_num_compaction_trigger = unmerged_bulks_max;
     options.target_file_size_base = std::size_t{32} << 20U;
@@ -187,6 +189,24 @@ result<std::unique_ptr<key_index>> key_index::open(const std::filesystem::path& 
     if (failed)
         return error{errc::io_failed,
                      "could not empty " + index->staging().string() + ": " + failed.message()};
+    return index;
+}
+
+result<std::unique_ptr<key_index>> key_index::open_read_only(const std::filesystem::path& directory,
+                                                             std::string_view log_id) {
+    auto opened = open_rocksdb_read_only(index_budget, directory, "open the key index");
+    if (!opened)
+        return opened.failure();
+    std::unique_ptr<key_index> index{
+        new key_index{directory, std::make_unique<generation_filter>(), std::move(*opened)}};
+    std::string identity;
+    const auto status = index->database_->Get({}, slice(identity_key), &identity);
+    if (!status.ok() && !status.IsNotFound())
+        return to_error(status, "read", directory);
+    if (auto checked = check_identity(identity, format_version, log_id, directory); !checked)
+        return checked.failure();
+    if (auto marked = index->read_marker(); !marked)
+        return marked.failure();
     return index;
 }
 
@@ -309,6 +329,33 @@ result<std::vector<found_key>> key_index::find(std::uint64_t hash, timestamp_ms 
     if (!at->status().ok())
         return to_error(at->status(), "read", directory_);
     return found;
+}
+
+result<void> key_index::scan(log_position first, log_position last,
+                             const std::function<void(const key_entry&)>& visit) const {
+    const auto lower = encode_key(generation_of(first), 0, 0);
+    const auto lower_slice = slice(lower);
+    rocksdb::ReadOptions options;
+    options.iterate_lower_bound = &lower_slice;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> at{database_->NewIterator(options)};
+    for (at->SeekToFirst(); at->Valid(); at->Next()) {
+        const auto key = parse_key(at->key());
+        if (!key || at->value().size() != entry_value_bytes)
+            return error{errc::corrupted,
+                         "an entry of the key index has the wrong size; " + rebuild_hint(directory_)};
+        const auto position = key->position();
+        if (key->is_marker() || position < first || position >= last)
+            continue;
+        visit({key->hash, position,
+               timestamp_ms{
+                   load_little<std::int64_t>(reinterpret_cast<const std::byte*>(at->value().data()))}});
+    }
+    return at->status().ok() ? result<void>{} : to_error(at->status(), "read", directory_);
+}
+
+result<void> key_index::verify() const {
+    return verify_rocksdb(*database_, directory_);
 }
 
 result<void> key_index::drop_below(log_position first) {

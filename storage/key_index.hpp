@@ -35,6 +35,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -76,6 +77,11 @@ class key_index {
     static result<std::unique_ptr<key_index>> open(const std::filesystem::path& directory,
                                                    std::string_view log_id);
 
+    // The index as it is on the disk, for an audit, also while another process works with it: needs no lock
+    // and changes nothing. errc::not_found when there is none; otherwise as derived_store::open_read_only.
+    static result<std::unique_ptr<key_index>> open_read_only(const std::filesystem::path& directory,
+                                                             std::string_view log_id);
+
     // Removes the index; no process may have it open. A directory that does not exist is a success.
     static result<void> destroy(const std::filesystem::path& directory);
 
@@ -99,6 +105,14 @@ class key_index {
     // caller compares the record's own keys.
     [[nodiscard]] result<std::vector<found_key>> find(std::uint64_t hash, timestamp_ms begin,
                                                       timestamp_ms end, std::size_t limit) const;
+
+    // Calls `visit` for every entry of records in [first, last), generation by generation, each in the order
+    // of the hashes.
+    result<void> scan(log_position first, log_position last,
+                      const std::function<void(const key_entry&)>& visit) const;
+
+    // Reads every block of every file and compares its checksum. errc::corrupted names the file.
+    [[nodiscard]] result<void> verify() const;
 
     // The log now begins at `first`: entries below it are never found again, and their disk space is given
     // back by whole generations. Cheap enough to call after every deleted segment. Does not go back.

@@ -14,7 +14,8 @@ log_scanner::log_scanner(const segment_set& segments, log_position first, log_po
                          entry_cache* cache)
     : segments_(segments), cache_(cache), last_(last), position_(first) {}
 
-error log_scanner::damaged(const std::string& reason) const {
+error log_scanner::damaged(const std::string& reason) {
+    reason_ = reason;
     return {errc::corrupted, segment_->name().string() + ": at log position " +
                                  std::to_string(position_.value()) + " (byte " +
                                  std::to_string(position_ - segment_->first()) + " of the file): " + reason};
@@ -49,7 +50,7 @@ bool log_scanner::take_cached(scanned_entry& found) {
     return true;
 }
 
-result<void> log_scanner::check_chain(const entry_header& header) const {
+result<void> log_scanner::check_chain(const entry_header& header) {
     if (previous_ ? header.previous_checksum != previous_->checksum
                   : position_.value() == 0 && header.previous_checksum != 0)
         return damaged("the entry does not follow the one before it (previous_checksum)");

@@ -26,14 +26,17 @@ class log_scanner {
     // position, file and reason, where no valid next entry stands; position() says where.
     result<std::optional<scanned_entry>> next();
 
+    // After errc::corrupted: what is wrong there, without the place.
+    [[nodiscard]] const std::string& reason() const { return reason_; }
+
     // Where the next entry is expected.
     [[nodiscard]] log_position position() const { return position_; }
 
   private:
     [[nodiscard]] bool take_cached(scanned_entry& found);
-    result<void> check_chain(const entry_header& header) const;
+    result<void> check_chain(const entry_header& header);
     result<bool> fill(std::size_t wanted);
-    error damaged(const std::string& reason) const;
+    error damaged(const std::string& reason);
 
     const segment_set& segments_;
     entry_cache* const cache_;
@@ -44,6 +47,7 @@ class log_scanner {
     std::vector<std::byte> buffer_;
     log_position buffer_first_;
     std::size_t buffer_size_ = 0;
+    std::string reason_;
     shared_bytes cached_; // keeps what was given out last
 };
 

@@ -16,7 +16,7 @@ constexpr std::size_t run_key_bytes = 17;
 // The stored entry is the entry in memory: runs are copied, not converted.
 static_assert(sizeof(queue_index_entry) == queue_index_entry_bytes);
 static_assert(std::is_trivially_copyable_v<queue_index_entry>);
-static_assert(offsetof(queue_index_entry, size) == 8 && offsetof(queue_index_entry, tags_hash) == 12);
+static_assert(offsetof(queue_index_entry, position) == 0 && offsetof(queue_index_entry, tags_hash) == 12);
 static_assert(std::endian::native == std::endian::little);
 
 error broken_run(std::size_t bytes) {

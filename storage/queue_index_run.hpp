@@ -3,7 +3,8 @@
 // message.
 //
 //   key    'q' | topic_id u32 | queue number u32 | first offset u64      big-endian, 17 bytes
-//   value  entries of 16 bytes: record position u64 | record size u32 | tags hash i32      little-endian
+//   value  entries of 16 bytes: record position u64 | record size u31, by reference u1 | tags hash i32
+//          little-endian
 //
 // Runs of a queue do not overlap. A hole between two runs is possible only below the retention point.
 #pragma once
@@ -26,9 +27,17 @@ class derived_store;
 
 // Where one message of a queue is in the log, and what filtering by tag needs to know without reading it.
 struct queue_index_entry {
-    log_position position;      // of the stored record
-    std::uint32_t size = 0;     // bytes of the stored record
+    log_position position;       // of the stored record
+    std::uint32_t size : 31 = 0; // bytes of the stored record
+    // The record got its place in the queue after it was written: a committed transaction, a delayed message
+    // that came due. So positions rise along a queue only among the entries without this mark.
+    std::uint32_t by_reference : 1 = 0;
     std::int32_t tags_hash = 0; // Java's String.hashCode of TAGS, 0 without any
+
+    queue_index_entry() = default;
+    constexpr queue_index_entry(log_position at, std::uint32_t bytes, std::int32_t tags,
+                                bool reference = false)
+        : position(at), size(bytes & 0x7FFFFFFFU), by_reference(reference ? 1U : 0U), tags_hash(tags) {}
 
     friend bool operator==(const queue_index_entry&, const queue_index_entry&) = default;
 };

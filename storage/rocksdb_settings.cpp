@@ -85,6 +85,27 @@ rocksdb::Options quiet_rocksdb(const rocksdb_budget& budget) {
     return options;
 }
 
+result<std::unique_ptr<rocksdb::DB>> open_rocksdb_read_only(const rocksdb_budget& budget,
+                                                            const std::filesystem::path& directory,
+                                                            std::string_view doing) {
+    std::error_code failed;
+    if (!std::filesystem::exists(directory / "CURRENT", failed))
+        return error{errc::not_found, directory.string() + " does not exist; a start builds it from the log"};
+    auto options = quiet_rocksdb(budget);
+    options.create_if_missing = false;
+    options.max_open_files = -1;
+    rocksdb::DB* opened = nullptr;
+    const auto status = rocksdb::DB::OpenForReadOnly(options, directory.string(), &opened);
+    if (!status.ok())
+        return to_error(status, doing, directory);
+    return std::unique_ptr<rocksdb::DB>{opened};
+}
+
+result<void> verify_rocksdb(rocksdb::DB& database, const std::filesystem::path& directory) {
+    const auto status = database.VerifyChecksum();
+    return status.ok() ? result<void>{} : to_error(status, "verify", directory);
+}
+
 std::string rebuild_hint(const std::filesystem::path& directory) {
     return "it holds nothing that is not in the log: delete " + directory.string() +
            " and start again, and it will be rebuilt";

@@ -4,12 +4,14 @@
 
 #include "base/result.hpp"
 
+#include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/status.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,15 @@ struct rocksdb_budget {
 // One flush and one compaction thread (shared by all instances of the process), all table metadata inside the
 // block cache, LZ4, no info log: what goes wrong comes back as an error.
 [[nodiscard]] rocksdb::Options quiet_rocksdb(const rocksdb_budget& budget);
+
+// An instance that another process may have open for writing. Every table is opened at once, so that a merge
+// over there can't take one away. errc::not_found when there is none.
+[[nodiscard]] result<std::unique_ptr<rocksdb::DB>>
+open_rocksdb_read_only(const rocksdb_budget& budget, const std::filesystem::path& directory,
+                       std::string_view doing);
+
+// Every block of every table against its checksum; the error names the file.
+[[nodiscard]] result<void> verify_rocksdb(rocksdb::DB& database, const std::filesystem::path& directory);
 
 // `doing` completes the sentence "could not ...".
 [[nodiscard]] error to_error(const rocksdb::Status& status, std::string_view doing,

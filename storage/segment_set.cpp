@@ -9,6 +9,29 @@ namespace {
 
 constexpr std::size_t name_length = 20;
 
+struct segment_file {
+    log_position first;
+    std::uint64_t size;
+};
+
+// Oldest first.
+result<std::vector<segment_file>> list_segment_files(file_system& files, const path& directory) {
+    auto listed = files.list(directory);
+    if (!listed)
+        return listed.failure();
+    std::vector<segment_file> found;
+    for (const auto& one : *listed)
+        if (const auto first = parse_segment_file_name(one.name); first && !one.is_directory)
+            found.push_back({*first, one.size});
+    return found;
+}
+
+error misnamed(const path& name) {
+    return {errc::corrupted, name.string() +
+                                 ": not the name of a segment, whose start is a multiple of 4096. "
+                                 "Move the file away."};
+}
+
 error out_of_line(const path& name, log_position found_end, log_position expected_end) {
     return {errc::corrupted,
             name.string() + ": ends at log position " + std::to_string(found_end.value()) +
@@ -43,25 +66,16 @@ result<std::unique_ptr<segment_set>> segment_set::open(file_system& files, path 
                                                  std::to_string(options.segment_size)};
     if (auto made = files.create_directories(directory); !made)
         return made.failure();
-    auto listed = files.list(directory);
+    const auto listed = list_segment_files(files, directory);
     if (!listed)
         return listed.failure();
+    const auto& found = *listed;
     std::unique_ptr<segment_set> self{new segment_set{files, std::move(directory), options}};
-    struct found_file {
-        log_position first;
-        std::uint64_t size;
-    };
-    std::vector<found_file> found;
-    for (const auto& one : *listed)
-        if (const auto first = parse_segment_file_name(one.name); first && !one.is_directory)
-            found.push_back({*first, one.size});
     for (std::size_t i = 0; i < found.size(); ++i) {
         auto [first, size] = found[i];
         const auto name = self->directory_ / segment_file_name(first);
         if (first.value() % block_size != 0)
-            return error{errc::corrupted, name.string() +
-                                              ": not the name of a segment, whose start is a multiple "
-                                              "of 4096. Move the file away."};
+            return misnamed(name);
         if (i + 1 < found.size() && first + size != found[i + 1].first)
             return out_of_line(name, first + size, found[i + 1].first);
         if (i + 1 == found.size() && (size < options.segment_size || size % block_size != 0)) {
@@ -82,6 +96,29 @@ result<std::unique_ptr<segment_set>> segment_set::open(file_system& files, path 
     // A creation that a crash interrupted may have left a name that is not durable yet.
     if (auto synced = files.sync_directory(self->directory_); !synced)
         return synced.failure();
+    return self;
+}
+
+result<std::unique_ptr<segment_set>> segment_set::open_read_only(file_system& files, path directory) {
+    const auto found = list_segment_files(files, directory);
+    if (!found)
+        return found.failure();
+    std::unique_ptr<segment_set> self{new segment_set{files, std::move(directory), {}}};
+    for (const auto& [first, size] : *found) {
+        const auto name = self->directory_ / segment_file_name(first);
+        if (first.value() % block_size != 0)
+            return misnamed(name);
+        if (size == 0) // its creation is under way, or was interrupted
+            break;
+        if (!self->segments_.empty() && self->allocated_until() != first)
+            return out_of_line(self->segments_.rbegin()->second->name(), self->allocated_until(), first);
+        auto opened = self->open_segment(first, size);
+        if (!opened && opened.failure().code == errc::not_found && self->segments_.empty())
+            continue; // retention was quicker
+        if (!opened)
+            return opened.failure();
+        self->segments_.emplace(first, *std::move(opened));
+    }
     return self;
 }
 

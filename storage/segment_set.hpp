@@ -92,6 +92,11 @@ class segment_set {
     static result<std::unique_ptr<segment_set>> open(file_system& files, path directory,
                                                      segment_options options);
 
+    // For audits, also of a log that a running node writes and trims: changes nothing, and what it opened
+    // stays readable when retention removes it. The caller calls nothing that writes. errc::not_found without
+    // a directory, errc::corrupted as above.
+    static result<std::unique_ptr<segment_set>> open_read_only(file_system& files, path directory);
+
     [[nodiscard]] std::vector<std::shared_ptr<segment>> list() const;
     // The segment that holds this byte, or null.
     [[nodiscard]] std::shared_ptr<segment> find(log_position position) const;
