@@ -1,6 +1,7 @@
 #include "actors/admin.hpp"
 
 #include "actors/frame_decoding.hpp"
+#include "actors/producer_admin.hpp"
 #include "protocol/admin_bodies.hpp"
 #include "protocol/names.hpp"
 #include "protocol/queue_bodies.hpp"
@@ -25,6 +26,7 @@ void admin_state::remember_environment() {
     if (environment_)
         return;
     environment_ = find_environment_();
+    group_progress_.emplace(self_, environment_);
     started_ = environment_->wall_clock();
 }
 
@@ -47,6 +49,8 @@ void admin_state::make_builtin_topics() {
         wanted.push_back(topic(config.broker_name, 1, everything));
     if (config.trace_topic)
         wanted.push_back(topic(config.trace_topic_name, 1, broker::permission::read_write));
+    // Where transactions go that nobody decides (protocol reference 6.11).
+    wanted.push_back(topic(std::string{protocol::check_exhausted_topic}, 1, broker::permission::read_write));
     broker::entry_draft draft;
     for (const auto& made : wanted)
         if (!environment_->view->find_topic(made.name))
@@ -90,9 +94,14 @@ void admin_state::dispatch(const connection_ptr& from) {
         return runtime_info();
     case request_code::get_system_topic_list_from_broker:
         return system_topics();
+    case request_code::get_producer_connection_list:
+    case request_code::get_all_producer_info:
+        return answer_about_producers(*environment_, self_->clock().now(), command_, answers_);
     default:
-        return refuse(response_code::request_code_not_supported,
-                      " request type " + std::to_string(command_.code()) + " not supported");
+        if (!group_progress_->handle(from, command_))
+            refuse(response_code::request_code_not_supported,
+                   " request type " + std::to_string(command_.code()) + " not supported");
+        return;
     }
 }
 

@@ -5,6 +5,7 @@
 // Every code that nobody else handles ends here too, with REQUEST_CODE_NOT_SUPPORTED.
 #pragma once
 
+#include "actors/group_admin.hpp"
 #include "actors/messages.hpp"
 #include "actors/session_environment.hpp"
 #include "base/byte_buffer.hpp"
@@ -57,6 +58,7 @@ class admin_state {
     admin_actor::pointer self_ = nullptr;
     std::function<std::shared_ptr<const session_environment>()> find_environment_;
     std::shared_ptr<const session_environment> environment_;
+    std::optional<group_admin> group_progress_;
     protocol::remoting_command command_;
     byte_buffer answers_;
     std::map<std::uint64_t, change> changes_;

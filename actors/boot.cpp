@@ -3,6 +3,7 @@
 #include "broker/snapshot.hpp"
 #include "storage/log_scanner.hpp"
 
+#include <functional>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -108,7 +109,7 @@ result<void> open_log(const config::node_config& config, booted_replica& booted)
 // ---------------------------------------------------------------------------------------------------------
 
 result<void> checkpoint(booted_replica& booted, log_position applied, log_position last_entry) {
-    auto taken = booted.pending.take(booted.state.next_topic_id(), last_entry, applied);
+    auto taken = booted.pending.take(booted.state, last_entry, applied);
     if (auto written = booted.store->write(std::move(taken.batch), applied); !written.ok())
         return written;
     return booted.store->flush();
@@ -158,6 +159,20 @@ result<std::optional<broker::log_snapshot>> last_snapshot(booted_replica& booted
     return found;
 }
 
+result<void> apply_messages(booted_replica& booted, broker::state& to, log_position first, log_position last,
+                            const std::function<void(const broker::state_changes&)>& changed) {
+    return storage::for_each_entry(
+        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
+            broker::state_changes changes;
+            if (auto applied = to.apply_messages(entry.bytes, entry.header.position, changes); !applied.ok())
+                return applied;
+            to.collect_runs(changes);
+            if (changed)
+                changed(changes);
+            return {};
+        });
+}
+
 // The log has lost its beginning, so what was in there comes from its last snapshot (broker/snapshot.hpp).
 result<log_position> apply_snapshot(booted_replica& booted, log_position first, log_position last) {
     auto snapshot = last_snapshot(booted, first, last);
@@ -168,7 +183,15 @@ result<log_position> apply_snapshot(booted_replica& booted, log_position first, 
                      "the log begins at " + std::to_string(first.value()) +
                          " but holds no snapshot of what was before: segments were removed by hand; "
                          "put them back"};
-    booted.state = broker::restore_snapshot(**snapshot);
+    const auto begin = std::max(first, (*snapshot)->first);
+    auto counted = broker::restore_snapshot(**snapshot);
+    auto applied = apply_messages(booted, counted, begin, (*snapshot)->as_of, {});
+    if (!applied.ok())
+        return applied.failure();
+    auto restored = broker::restore_snapshot(**snapshot, counted);
+    if (!restored.ok())
+        return restored.failure();
+    booted.state = std::move(*restored);
     broker::state_changes changes;
     for (const auto& [name, topic] : booted.state.topics())
         changes.facts.emplace_back(broker::topic_put{topic});
@@ -176,19 +199,13 @@ result<log_position> apply_snapshot(booted_replica& booted, log_position first, 
         changes.facts.emplace_back(broker::group_put{group});
     for (const auto& offset : (*snapshot)->offsets)
         changes.facts.emplace_back(offset);
+    for (const auto& [group, queues] : (*snapshot)->locks.groups())
+        for (const auto& [queue, lock] : queues)
+            changes.facts.emplace_back(broker::lock_put{group, {queue, lock}});
     changes.facts.emplace_back(broker::log_trimmed{(*snapshot)->first, (*snapshot)->firsts});
     booted.pending.add(changes);
-    const auto begin = std::max(first, (*snapshot)->first);
-    auto applied = storage::for_each_entry(
-        booted.log->segments(), begin, (*snapshot)->as_of,
-        [&](const storage::scanned_entry& entry) -> result<void> {
-            if (auto outcome = booted.state.apply_messages(entry.bytes, entry.header.position); !outcome.ok())
-                return outcome;
-            broker::state_changes runs;
-            booted.state.collect_runs(runs);
-            booted.pending.add(runs);
-            return {};
-        });
+    applied = apply_messages(booted, booted.state, begin, (*snapshot)->as_of,
+                             [&](const broker::state_changes& runs) { booted.pending.add(runs); });
     if (applied.ok())
         applied = broker::check_against(**snapshot, booted.state);
     if (!applied.ok())
@@ -233,13 +250,13 @@ storage::path hard_state_file(const config::node_config& config) {
     return as_path(config.store_path) / "hard_state";
 }
 
-result<booted_replica> boot(const config::node_config& config) {
+result<booted_replica> boot(const config::node_config& config, derived_state derived) {
     booted_replica booted;
     if (auto opened = open_disk(config, booted); !opened.ok())
         return opened.failure();
     if (auto loaded = load_identity(config, booted); !loaded.ok())
         return loaded.failure();
-    auto store = open_store(config, booted, false);
+    auto store = open_store(config, booted, derived == derived_state::from_scratch);
     if (!store.ok())
         return store.failure();
     booted.store = std::move(*store);

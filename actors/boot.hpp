@@ -32,8 +32,13 @@ struct booted_replica {
     broker::recovered_tail tail;
 };
 
+enum class derived_state : std::uint8_t {
+    kept,         // what fits the log is used
+    from_scratch, // thrown away under the directory's lock and built again
+};
+
 // Errors are words for the operator: which file, what is wrong, what to do.
-result<booted_replica> boot(const config::node_config& config);
+result<booted_replica> boot(const config::node_config& config, derived_state derived = derived_state::kept);
 
 [[nodiscard]] storage::path hard_state_file(const config::node_config& config);
 

@@ -11,6 +11,8 @@ bool save(checkpoint_job& job, const checkpointer_environment& environment) {
     if (outcome.ok()) {
         for (const auto& [queue, until] : job.checkpoint.covered)
             environment.view->queues().evict(queue, until);
+        environment.view->deliveries().evict(job.checkpoint.settled);
+        environment.view->delays().evict(job.applied);
         outcome = environment.store->flush();
     }
     if (!outcome.ok())
@@ -18,12 +20,33 @@ bool save(checkpoint_job& job, const checkpointer_environment& environment) {
     return outcome.ok();
 }
 
-trim_plan_ptr plan(log_position wanted, const checkpointer_environment& environment) {
+// Only whole segments go, and a log begins with an entry.
+result<log_position> segment_begin(log_position position, const checkpointer_environment& environment) {
+    const auto segments = environment.log->reader().segments();
+    if (!segments.ok())
+        return segments.failure();
+    auto begin = segments->empty() ? position : segments->front().first;
+    for (const auto& segment : *segments) {
+        if (segment.first <= position)
+            begin = segment.first;
+        if (segment.last <= position)
+            begin = segment.last;
+    }
+    return begin;
+}
+
+trim_plan_ptr plan(broker::reference_ledger::limit limit, const checkpointer_environment& environment) {
     auto planned = std::make_shared<trim_plan>();
+    const auto begin = segment_begin(limit.first, environment);
+    if (!begin.ok()) {
+        spdlog::error("old segments stay: {}", begin.failure().message);
+        return nullptr;
+    }
+    limit.first = *begin;
     // Whatever a start would have to apply again must stay.
-    planned->first = std::min(wanted, environment.store->durable());
+    limit.first = planned->first = std::min(limit.first, environment.store->durable());
     for (const auto& [queue, bounds] : environment.view->queues().all()) {
-        const auto kept = broker::first_kept(*environment.store, queue, bounds, planned->first);
+        const auto kept = broker::first_kept(*environment.store, queue, bounds, limit);
         if (!kept.ok()) {
             spdlog::error("old segments stay: {}", kept.failure().message);
             return nullptr;
@@ -55,8 +78,8 @@ checkpointer_actor::behavior_type checkpointer(checkpointer_actor::pointer self,
         [=](save_atom, const checkpoint_job_ptr& job) {
             self->send(log, saved_atom::value, save(*job, environment));
         },
-        [=](plan_atom, log_position wanted) {
-            if (auto planned = plan(wanted, environment))
+        [=](plan_atom, log_position first, log_position references) {
+            if (auto planned = plan({first, references}, environment))
                 self->send(log, trim_atom::value, std::move(planned));
         },
         [=](trim_atom, log_position first) { remove_below(first, environment); },

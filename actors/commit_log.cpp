@@ -15,6 +15,8 @@ void commit_log_state::set_up(commit_log_actor::pointer self, broker::replica re
     replica_.emplace(std::move(replica));
     environment_ = std::move(environment);
     settings_ = settings;
+    half_walk_.emplace(settings_.transaction_timeout);
+    half_walk_->start(replica_->current().halves());
     checkpointed_ = replica_->applied();
     last_checkpoint_ = self_->clock().now();
 }
@@ -89,8 +91,10 @@ void commit_log_state::publish(const broker::state_changes& changes) {
     std::vector<storage::waiter_id> woken;
     environment_.view->apply(changes, woken);
     pending_.add(changes);
+    half_walk_->note(changes.halves);
     environment_.view->publish({replica_->current().first_position(), replica_->appended(),
-                                replica_->flushed(), replica_->committed(), replica_->applied()});
+                                replica_->flushed(), replica_->committed(), replica_->applied()},
+                               replica_->applied_time());
     for (const auto& change : changes.facts)
         if (const auto* const trimmed = std::get_if<broker::log_trimmed>(&change))
             self_->send(checkpointer_, trim_atom::value, trimmed->first);
@@ -157,7 +161,7 @@ void commit_log_state::checkpoint() {
     checkpointed_ = replica_->applied();
     last_checkpoint_ = self_->clock().now();
     auto job = std::make_shared<checkpoint_job>();
-    job->checkpoint = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(),
+    job->checkpoint = pending_.take(replica_->current(), replica_->last_applied_entry(),
                                     std::min(replica_->durable(), checkpointed_));
     job->applied = checkpointed_;
     self_->send(checkpointer_, save_atom::value, std::move(job));
@@ -186,6 +190,12 @@ void commit_log_state::tick() {
         tell_indexer();
 }
 
+void commit_log_state::plan(log_position wanted, timestamp_ms oldest_kept) {
+    const auto limit = replica_->current().retention_limit(wanted, oldest_kept);
+    if (limit.first > replica_->current().first_position())
+        self_->send(checkpointer_, plan_atom::value, limit.first, limit.references);
+}
+
 void commit_log_state::trim(const trim_plan& plan) {
     if (plan.first <= replica_->current().first_position())
         return;
@@ -202,6 +212,16 @@ void commit_log_state::trim(const trim_plan& plan) {
     else
         spdlog::warn("old segments stay for now: {}", effects.rejected.front().reason.message);
     carry_out(std::move(effects));
+}
+
+half_report_ptr commit_log_state::halves(const half_query& query) {
+    const auto& undecided = replica_->current().halves();
+    auto report = std::make_shared<half_report>();
+    report->grown_old = half_walk_->next(undecided, query.now, query.most_new);
+    for (const auto position : query.due)
+        if (const auto* const half = undecided.find(position))
+            report->undecided.push_back(*half);
+    return report;
 }
 
 caf::result<drained_atom> commit_log_state::stop() {
@@ -248,7 +268,11 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
         [self](flushed_atom, const flush_report& report) { self->state.flushed(report); },
         [self](saved_atom, bool succeeded) { self->state.saved(succeeded); },
         [self](tick_atom) { self->state.tick(); },
+        [self](plan_atom, log_position wanted, timestamp_ms oldest_kept) {
+            self->state.plan(wanted, oldest_kept);
+        },
         [self](trim_atom, const trim_plan_ptr& plan) { self->state.trim(*plan); },
+        [self](halves_atom, const half_query_ptr& query) { return self->state.halves(*query); },
         [self](stop_atom) { return self->state.stop(); },
     };
 }

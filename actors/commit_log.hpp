@@ -9,6 +9,7 @@
 #include "actors/committed_view.hpp"
 #include "actors/messages.hpp"
 #include "actors/wake_registry.hpp"
+#include "broker/half_walk.hpp"
 #include "broker/replica.hpp"
 #include "storage/entry_cache.hpp"
 #include "storage/hard_state.hpp"
@@ -27,6 +28,7 @@ struct commit_log_settings {
     std::size_t checkpoint_changes = 200'000;     // messages and facts
     // The key indexer is told this often, so that it finds the entries in the cache instead of on the disk.
     std::uint64_t index_bytes = 4U << 20U;
+    std::chrono::milliseconds transaction_timeout{6'000};
 };
 
 // What the actor works with; everything outlives it.
@@ -58,7 +60,9 @@ class commit_log_state {
     void flushed(const flush_report& report);
     void saved(bool succeeded);
     void tick();
+    void plan(log_position wanted, timestamp_ms oldest_kept);
     void trim(const trim_plan& plan);
+    half_report_ptr halves(const half_query& query);
     caf::result<drained_atom> stop();
 
   private:
@@ -79,6 +83,7 @@ class commit_log_state {
 
     commit_log_actor::pointer self_ = nullptr;
     std::optional<broker::replica> replica_;
+    std::optional<broker::half_walk> half_walk_;
     broker::checkpoint_builder pending_;
     commit_log_environment environment_;
     commit_log_settings settings_;

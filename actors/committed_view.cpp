@@ -7,8 +7,11 @@ namespace holdfast::actors {
 
 committed_view::committed_view(const broker::state& recovered, const storage::derived_store& store)
     : queues_(store),
+      deliveries_(store),
+      delays_(store, recovered.delay().version, recovered.delay().cursor),
       topics_(recovered.topics()),
       groups_(recovered.groups()),
+      locks_(recovered.locks()),
       first_(recovered.first_position().value()) {
     for (const auto& [group, offsets] : recovered.offsets())
         offsets_[group].insert(offsets.begin(), offsets.end());
@@ -22,6 +25,13 @@ void committed_view::apply(const broker::state_changes& changes, std::vector<sto
         for (const auto& change : changes.facts)
             carry_out(change, woken);
     }
+    // Before the queues: whoever finds a delayed message there finds it here as delivered.
+    deliveries_.add(changes.settled);
+    delays_.add(changes.delayed);
+    for (const auto& cancelled : changes.cancelled)
+        delays_.remove(cancelled.keys, cancelled.at);
+    if (changes.delay)
+        delays_.advance(changes.delay->version, changes.delay->cursor);
     for (const auto& run : changes.runs)
         queues_.append(run.queue, run.first, run.entries, woken);
 }
@@ -35,6 +45,7 @@ void committed_view::carry_out(const broker::fact& change, std::vector<storage::
         for (auto& [group, offsets] : offsets_)
             std::erase_if(offsets,
                           [&](const auto& offset) { return offset.first.topic == deleted->topic->id; });
+        locks_.forget_topic(deleted->topic->id);
         queues_.remove_topic(deleted->topic->id, woken);
         topics_version_.fetch_add(1, std::memory_order_acq_rel);
     } else if (const auto* const group = std::get_if<broker::group_put>(&change)) {
@@ -42,8 +53,11 @@ void committed_view::carry_out(const broker::fact& change, std::vector<storage::
     } else if (const auto* const gone = std::get_if<broker::group_deleted>(&change)) {
         groups_.erase(gone->name);
         offsets_.erase(gone->name);
+        locks_.forget_group(gone->name);
     } else if (const auto* const commit = std::get_if<broker::offset_commit>(&change)) {
         offsets_[commit->group][commit->queue] = commit->next;
+    } else if (const auto* const locked = std::get_if<broker::lock_put>(&change)) {
+        locks_.restore(locked->group, locked->change);
     } else if (const auto* const trimmed = std::get_if<broker::log_trimmed>(&change)) {
         first_.store(trimmed->first.value(), std::memory_order_release);
         for (const auto& [queue, first] : trimmed->firsts)
@@ -51,7 +65,8 @@ void committed_view::carry_out(const broker::fact& change, std::vector<storage::
     }
 }
 
-void committed_view::publish(const watermarks& marks) {
+void committed_view::publish(const watermarks& marks, timestamp_ms log_time) {
+    log_time_.store(log_time.value(), std::memory_order_release);
     appended_.store(marks.appended.value(), std::memory_order_relaxed);
     flushed_.store(marks.flushed.value(), std::memory_order_relaxed);
     committed_.store(marks.committed.value(), std::memory_order_relaxed);
@@ -100,6 +115,31 @@ std::optional<queue_offset> committed_view::offset(std::string_view group, queue
         return std::nullopt;
     const auto found = offsets->second.find(queue);
     return found == offsets->second.end() ? std::nullopt : std::optional{found->second};
+}
+
+bool committed_view::has_offset_in(std::string_view group, topic_id topic) const {
+    const std::shared_lock lock{mutex_};
+    const auto offsets = offsets_.find(group);
+    if (offsets == offsets_.end())
+        return false;
+    const auto at = offsets->second.lower_bound({topic, queue_number{0}});
+    return at != offsets->second.end() && at->first.topic == topic;
+}
+
+std::map<std::string, std::map<queue_key, queue_offset>, std::less<>> committed_view::all_offsets() const {
+    const std::shared_lock lock{mutex_};
+    return offsets_;
+}
+
+std::map<queue_key, queue_offset> committed_view::offsets_of(std::string_view group) const {
+    const std::shared_lock lock{mutex_};
+    const auto offsets = offsets_.find(group);
+    return offsets == offsets_.end() ? std::map<queue_key, queue_offset>{} : offsets->second;
+}
+
+std::optional<broker::queue_lock> committed_view::lock(std::string_view group, queue_key queue) const {
+    const std::shared_lock lock{mutex_};
+    return locks_.find(group, queue);
 }
 
 std::vector<std::string> committed_view::groups_with_offsets_in(topic_id topic) const {

@@ -6,6 +6,8 @@
 
 #include "base/ids.hpp"
 #include "broker/state.hpp"
+#include "storage/delay_index.hpp"
+#include "storage/delivery_index.hpp"
 #include "storage/queue_index.hpp"
 
 #include <atomic>
@@ -36,7 +38,7 @@ class committed_view {
 
     // `woken`: those who waited for messages that came.
     void apply(const broker::state_changes& changes, std::vector<storage::waiter_id>& woken);
-    void publish(const watermarks& marks);
+    void publish(const watermarks& marks, timestamp_ms log_time);
 
     // --- everyone's side ---
 
@@ -53,7 +55,23 @@ class committed_view {
     [[nodiscard]] std::optional<queue_offset> offset(std::string_view group, queue_key queue) const;
     // Groups with an offset in any queue of the topic.
     [[nodiscard]] std::vector<std::string> groups_with_offsets_in(topic_id topic) const;
+    [[nodiscard]] bool has_offset_in(std::string_view group, topic_id topic) const;
+    [[nodiscard]] std::map<std::string, std::map<queue_key, queue_offset>, std::less<>> all_offsets() const;
+    // All offsets of a group; nothing when it has none.
+    [[nodiscard]] std::map<queue_key, queue_offset> offsets_of(std::string_view group) const;
 
+    // The queue's lock, as far as it is durable; its owner may be nobody.
+    [[nodiscard]] std::optional<broker::queue_lock> lock(std::string_view group, queue_key queue) const;
+
+    [[nodiscard]] storage::delivery_index& deliveries() { return deliveries_; }
+    [[nodiscard]] const storage::delivery_index& deliveries() const { return deliveries_; }
+    [[nodiscard]] storage::delay_index& delays() { return delays_; }
+    [[nodiscard]] const storage::delay_index& delays() const { return delays_; }
+    // The time of the last entry applied: whatever is appended from now on is stored at it or later. Read it
+    // before what it shall speak for.
+    [[nodiscard]] timestamp_ms log_time() const {
+        return timestamp_ms{log_time_.load(std::memory_order_acquire)};
+    }
     [[nodiscard]] storage::queue_index& queues() { return queues_; }
     [[nodiscard]] const storage::queue_index& queues() const { return queues_; }
     [[nodiscard]] watermarks marks() const;
@@ -62,11 +80,15 @@ class committed_view {
     void carry_out(const broker::fact& change, std::vector<storage::waiter_id>& woken);
 
     storage::queue_index queues_;
+    storage::delivery_index deliveries_;
+    storage::delay_index delays_;
+    std::atomic<std::int64_t> log_time_{0};
 
     mutable std::shared_mutex mutex_;
     std::map<std::string, broker::topic_ptr, std::less<>> topics_;
     std::map<std::string, broker::group_ptr, std::less<>> groups_;
     std::map<std::string, std::map<queue_key, queue_offset>, std::less<>> offsets_;
+    broker::queue_locks locks_;
     std::atomic<std::uint64_t> topics_version_{1};
 
     std::atomic<std::uint64_t> first_{0};

@@ -2,8 +2,10 @@
 
 #include "actors/limits.hpp"
 #include "base/byte_buffer.hpp"
+#include "broker/offset_fence.hpp"
 #include "protocol/names.hpp"
 
+#include <memory>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -11,33 +13,35 @@ namespace holdfast::actors {
 
 void consumer_group_state::set_up(consumer_group_actor::pointer self, std::string group,
                                   std::shared_ptr<const session_environment> environment) {
-    self_ = self;
-    group_ = std::move(group);
-    environment_ = std::move(environment);
-    last_expiry_scan_ = self_->clock().now();
+    context_.self = self;
+    context_.group = std::move(group);
+    context_.environment = std::move(environment);
+    offsets_.emplace(context_, [this](const offsets_reset_request& reset, const queue_offsets& moved) {
+        tell_members(reset, moved);
+    });
+    locks_.emplace(context_);
+    last_expiry_scan_ = context_.now();
 }
 
 // --- members
 // ----------------------------------------------------------------------------------------------------------
 
 caf::result<bool> consumer_group_state::join(const group_member& member) {
+    const auto& environment = *context_.environment;
     const auto id = member.connection->id();
-    const auto change = membership_.heard(id, member.client_id, member.consumer, environment_->wall_clock());
+    const auto change = membership_.heard(id, member.client_id, member.consumer, environment.wall_clock());
     members_[id] = {member.connection,
                     {member.client_id, member.connection->peer().text, member.language, member.version}};
     if (change.members)
-        spdlog::info("{} joined the group {} as {}", member.connection->peer().text, group_,
+        spdlog::info("{} joined the group {} as {}", member.connection->peer().text, context_.group,
                      member.client_id);
     changed(change);
-    if (!tick_is_due_) {
-        tick_is_due_ = true;
-        self_->delayed_send(self_, environment_->config->offset_commit_interval, tick_atom::value);
-    }
-    const bool durable = environment_->view->find_group(group_) &&
-                         environment_->view->find_topic(protocol::retry_topic_of(group_));
+    tick_later();
+    const bool durable = environment.view->find_group(context_.group) &&
+                         environment.view->find_topic(protocol::retry_topic_of(context_.group));
     if (durable)
         return true;
-    auto promise = self_->make_response_promise<bool>();
+    auto promise = context_.self->make_response_promise<bool>();
     make_durable({promise});
     return promise;
 }
@@ -49,32 +53,44 @@ void consumer_group_state::make_durable(std::vector<caf::typed_response_promise<
         joins.insert(joins.end(), waiting.begin(), waiting.end());
         return;
     }
-    auto request = std::make_shared<append_request>();
-    auto config = environment_->view->find_group(group_);
+    broker::entry_draft draft;
+    auto config = context_.environment->view->find_group(context_.group);
     if (!config) {
         broker::group_config made;
-        made.name = group_;
-        made.notify_consumer_ids_changed = environment_->config->notify_consumer_changes;
-        request->draft.add(broker::command_kind::group_create, broker::encode(made));
+        made.name = context_.group;
+        made.notify_consumer_ids_changed = context_.environment->config->notify_consumer_changes;
+        draft.add(broker::command_kind::group_create, broker::encode(made));
         config = std::make_shared<const broker::group_config>(std::move(made));
     }
     broker::topic_config retry;
-    retry.name = protocol::retry_topic_of(group_);
+    retry.name = protocol::retry_topic_of(context_.group);
     retry.read_queues = retry.write_queues = std::max(config->retry_queues, 1U);
-    request->draft.add(broker::command_kind::topic_create, broker::encode(retry));
-    request->ticket = next_ticket_++;
-    request->appender = self_;
-    joins_[request->ticket] = std::move(waiting);
-    self_->send(environment_->log, append_atom::value, std::move(request));
+    draft.add(broker::command_kind::topic_create, broker::encode(retry));
+    joins_[context_.append(std::move(draft))] = std::move(waiting);
+}
+
+void consumer_group_state::joins_done(const batch_outcome& outcome) {
+    auto joins = joins_.extract(outcome.ticket);
+    HOLDFAST_CHECK(!joins.empty());
+    for (auto& promise : joins.mapped()) {
+        if (outcome.failure)
+            promise.deliver(caf::make_error(caf::sec::runtime_error, outcome.failure->message));
+        else
+            promise.deliver(true);
+    }
 }
 
 void consumer_group_state::leave(connection_id who) {
     const auto member = members_.find(who);
-    if (member == members_.end())
-        return;
-    spdlog::info("{} left the group {}", member->second.described.address, group_);
-    members_.erase(member);
+    if (member != members_.end())
+        spdlog::info("{} left the group {}", member->second.described.address, context_.group);
+    forget(who);
     changed(membership_.left(who));
+}
+
+void consumer_group_state::forget(connection_id member) {
+    members_.erase(member);
+    context_.environment->owners->forget(context_.group, member);
 }
 
 void consumer_group_state::changed(const broker::membership_change& change) {
@@ -93,18 +109,19 @@ void consumer_group_state::publish() {
     snapshot->type = membership_.type();
     snapshot->model = membership_.model();
     snapshot->from = membership_.from();
-    environment_->groups->publish(group_, std::move(snapshot));
+    context_.environment->groups->publish(context_.group, std::move(snapshot));
 }
 
 // Protocol reference 4.2. Loss is tolerated: clients rebalance by themselves every so often.
 void consumer_group_state::notify_members() {
-    const auto config = environment_->view->find_group(group_);
-    if ((config && !config->notify_consumer_ids_changed) || !environment_->config->notify_consumer_changes)
+    const auto config = context_.environment->view->find_group(context_.group);
+    if ((config && !config->notify_consumer_ids_changed) ||
+        !context_.environment->config->notify_consumer_changes)
         return;
     byte_buffer notice;
     protocol::call how;
     how.oneway = true;
-    protocol::append_request(notice, how, protocol::notify_consumer_ids_changed_request{group_});
+    protocol::append_request(notice, how, protocol::notify_consumer_ids_changed_request{context_.group});
     const auto bytes = notice.release();
     for (const auto& [id, member] : members_)
         member.connection->send(bytes);
@@ -114,96 +131,114 @@ void consumer_group_state::notify_members() {
 // ----------------------------------------------------------------------------------------------------------
 
 void consumer_group_state::commit(const offsets_commit_request& request) {
-    gathering_[request.commit.queue] = request.commit.next;
-    if (request.connection) {
-        gathering_waiters_.push_back({request.connection, request.answer});
-        return append_offsets();
+    if (counts(request)) {
+        offsets_->commit(request);
+        return tick_later();
     }
-    if (!tick_is_due_) {
-        tick_is_due_ = true;
-        self_->delayed_send(self_, environment_->config->offset_commit_interval, tick_atom::value);
-    }
-}
-
-std::int64_t consumer_group_state::query(queue_key queue) const {
-    if (const auto found = gathering_.find(queue); found != gathering_.end())
-        return found->second.value();
-    if (const auto found = in_flight_.find(queue); found != in_flight_.end())
-        return found->second.value();
-    return environment_->view->offset(group_, queue).value_or(queue_offset{-1}).value();
-}
-
-void consumer_group_state::append_offsets() {
-    if (offsets_ticket_ != 0 || gathering_.empty())
-        return;
-    in_flight_ = std::exchange(gathering_, {});
-    in_flight_waiters_ = std::exchange(gathering_waiters_, {});
-    std::vector<broker::offset_commit> commits;
-    commits.reserve(in_flight_.size());
-    for (const auto& [queue, next] : in_flight_)
-        if (environment_->view->offset(group_, queue) != next)
-            commits.push_back({group_, queue, next});
-    offsets_ticket_ = next_ticket_++;
-    if (commits.empty())
-        return offsets_done({offsets_ticket_, {}, {}, std::nullopt});
-    auto request = std::make_shared<append_request>();
-    request->draft.add(broker::command_kind::offsets_commit, broker::encode(commits));
-    request->ticket = offsets_ticket_;
-    request->appender = self_;
-    self_->send(environment_->log, append_atom::value, std::move(request));
-}
-
-void consumer_group_state::offsets_done(const batch_outcome& outcome) {
-    offsets_ticket_ = 0;
-    in_flight_.clear();
-    for (const auto& waiter : std::exchange(in_flight_waiters_, {})) {
+    spdlog::debug("{} commits offset {} of the group {} for a queue that is not its own: ignored",
+                  request.connection->peer().text, request.commit.next.value(), context_.group);
+    if (request.answered) {
         byte_buffer answer;
-        if (outcome.failure)
-            protocol::append_failure(answer, waiter.answer, protocol::response_code::system_error,
-                                     outcome.failure->message);
-        else
-            protocol::append_success(answer, waiter.answer);
-        waiter.connection->send(answer.release());
+        protocol::append_success(answer, request.answer);
+        request.connection->send(answer.release());
     }
-    if (!gathering_waiters_.empty())
-        append_offsets();
 }
+
+bool consumer_group_state::counts(const offsets_commit_request& request) const {
+    const auto& environment = *context_.environment;
+    const auto queue = request.commit.queue;
+    const auto committer = request.connection->id();
+    const auto member = members_.find(committer);
+    broker::commit_circumstances when;
+    when.by_member = member != members_.end();
+    if (!when.by_member)
+        return broker::commit_counts(when);
+    const auto owner = environment.owners->find(context_.group, queue);
+    const auto lock_owner = locks_->holder(queue);
+    when.client = member->second.described.client_id;
+    when.lock_owner = lock_owner;
+    when.owner_is_known = owner.connection && members_.contains(*owner.connection);
+    when.by_owner = owner.connection == committer;
+    when.is_reset = owner.is_moved || offsets_->is_resetting(queue);
+    when.behind_the_end = request.commit.next > environment.view->queues().bounds(queue).last;
+    return broker::commit_counts(when);
+}
+
+// C++ clients read another form of the order. Whoever asks for a reset may say that it is for such clients
+// (mqadmin has a switch); that is believed for those which do not say themselves what they are.
+static bool reads_lists(protocol::language member, protocol::language asked_for) {
+    using protocol::language;
+    return member == language::cpp ||
+           (asked_for == language::cpp && member != language::java && member != language::go);
+}
+
+// Clients that know request 220 (protocol reference 4.3) move at once. The others, and those who miss it, are
+// moved by their next pull, or by the one that is held now.
+void consumer_group_state::tell_members(const offsets_reset_request& reset, const queue_offsets& moved) {
+    const auto& environment = *context_.environment;
+    auto queues = std::make_shared<moved_queues>();
+    queues->group = context_.group;
+    protocol::queue_offset_table table;
+    for (const auto& [queue, to] : moved) {
+        environment.owners->move(context_.group, queue, to);
+        queues->queues.push_back(queue);
+        table[{reset.topic, environment.config->broker_name,
+               static_cast<std::int32_t>(queue.queue.value())}] = to;
+    }
+    const auto order = [&](const std::string& body) {
+        byte_buffer out;
+        protocol::call how;
+        how.oneway = true;
+        protocol::append_request(out, how,
+                                 protocol::reset_client_offset_request{reset.topic, context_.group,
+                                                                       reset.timestamp, reset.is_forced,
+                                                                       std::nullopt, std::nullopt},
+                                 as_bytes(body));
+        return out.release();
+    };
+    const auto for_most = order(protocol::encode_offset_table(table));
+    const auto for_cpp = order(protocol::encode_offset_list(table));
+    for (const auto& [id, member] : members_) {
+        member.connection->send(reads_lists(member.described.language, reset.language) ? for_cpp : for_most);
+        if (const auto session = environment.waiters->find(id))
+            context_.self->send(session, moved_atom::value, moved_queues_ptr{queues});
+    }
+}
+
+// --- turns
+// ------------------------------------------------------------------------------------------------------------
 
 void consumer_group_state::outcomes(const std::vector<batch_outcome>& outcomes) {
-    for (const auto& outcome : outcomes) {
-        if (outcome.ticket == offsets_ticket_) {
-            offsets_done(outcome);
-            continue;
-        }
-        auto joins = joins_.extract(outcome.ticket);
-        HOLDFAST_CHECK(!joins.empty());
-        for (auto& promise : joins.mapped()) {
-            if (outcome.failure)
-                promise.deliver(caf::make_error(caf::sec::runtime_error, outcome.failure->message));
-            else
-                promise.deliver(true);
-        }
-    }
+    for (const auto& outcome : outcomes)
+        if (!offsets_->outcome(outcome) && !locks_->outcome(outcome))
+            joins_done(outcome);
+}
+
+void consumer_group_state::tick_later() {
+    if (tick_is_due_)
+        return;
+    tick_is_due_ = true;
+    context_.self->delayed_send(context_.self, context_.environment->config->offset_commit_interval,
+                                tick_atom::value);
 }
 
 void consumer_group_state::tick() {
     tick_is_due_ = false;
-    append_offsets();
-    const auto now = self_->clock().now();
+    offsets_->flush();
+    const auto now = context_.now();
     if (now - last_expiry_scan_ >= limits::member_scan) {
         last_expiry_scan_ = now;
         const auto silent_since =
-            environment_->wall_clock() - std::chrono::milliseconds{limits::member_expiry}.count();
+            context_.environment->wall_clock() - std::chrono::milliseconds{limits::member_expiry}.count();
         const auto gone = membership_.expire(silent_since);
         for (const auto who : gone)
-            members_.erase(who);
+            forget(who);
         if (!gone.empty())
             changed({.members = true});
+        locks_->tidy();
     }
-    if (!members_.empty() || !gathering_.empty()) {
-        tick_is_due_ = true;
-        self_->delayed_send(self_, environment_->config->offset_commit_interval, tick_atom::value);
-    }
+    if (!members_.empty() || offsets_->gathers())
+        tick_later();
 }
 
 consumer_group_actor::behavior_type
@@ -214,14 +249,31 @@ consumer_group(consumer_group_actor::stateful_pointer<consumer_group_state> self
         [self](join_atom, const group_member_ptr& member) { return self->state.join(*member); },
         [self](leave_atom, connection_id who) { self->state.leave(who); },
         [self](commit_atom, const offsets_commit_request_ptr& request) { self->state.commit(*request); },
-        [self](query_atom, queue_key queue) { return self->state.query(queue); },
+        [self](query_atom, queue_key queue) { return self->state.offsets().query(queue); },
+        [self](reset_atom, const offsets_reset_request_ptr& request) {
+            return self->state.offsets().reset(request);
+        },
+        [self](lock_atom, const queue_lock_request_ptr& request) { self->state.locks().request(request); },
         [self](outcome_atom, const batch_outcomes_ptr& outcomes) { self->state.outcomes(*outcomes); },
         [self](tick_atom) { self->state.tick(); },
+        [self](stop_atom) { return self->state.offsets().drain(); },
     };
 }
 
 // --- the directory
 // ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class Request>
+void refuse(const Request& request) {
+    byte_buffer answer;
+    protocol::append_failure(answer, request.answer, protocol::response_code::system_error,
+                             "this broker has its limit of consumer groups");
+    request.connection->send(answer.release());
+}
+
+} // namespace
 
 group_directory_actor::behavior_type
 group_directory(group_directory_actor::stateful_pointer<group_directory_state> self,
@@ -254,17 +306,50 @@ group_directory(group_directory_actor::stateful_pointer<group_directory_state> s
         [=](commit_atom commit, const offsets_commit_request_ptr& request) {
             if (const auto group = find_or_make(request->group))
                 self->send(group, commit, request);
+            else if (request->answered)
+                refuse(*request);
         },
         [=](query_atom query, const std::string& name, queue_key queue) -> caf::result<std::int64_t> {
             const auto found = self->state.groups.find(name);
             if (found != self->state.groups.end())
                 return self->delegate(found->second, query, queue);
             // No actor, so nothing of it is on its way into the log: asking makes none.
-            return environment()->view->offset(name, queue).value_or(queue_offset{-1}).value();
+            return stored_offset(*environment()->view, name, queue);
+        },
+        [=](reset_atom reset, const offsets_reset_request_ptr& request) -> caf::result<queue_offsets_ptr> {
+            const auto group = find_or_make(request->group);
+            if (!group)
+                return caf::make_error(caf::sec::runtime_error, "too many groups");
+            return self->delegate(group, reset, request);
+        },
+        [=](lock_atom lock, const queue_lock_request_ptr& request) {
+            if (const auto group = find_or_make(request->group))
+                self->send(group, lock, request);
+            else if (request->connection)
+                refuse(*request);
         },
         [=](tick_atom tick) {
             for (const auto& [name, group] : self->state.groups)
                 self->send(group, tick);
+        },
+        [=](stop_atom stop) -> caf::result<drained_atom> {
+            if (self->state.groups.empty())
+                return drained_atom::value;
+            struct progress {
+                std::size_t left;
+                caf::typed_response_promise<drained_atom> promise;
+            };
+            const auto state = std::make_shared<progress>(
+                progress{self->state.groups.size(), self->make_response_promise<drained_atom>()});
+            const auto one_less = [state] {
+                if (--state->left == 0)
+                    state->promise.deliver(drained_atom::value);
+            };
+            for (const auto& [name, group] : self->state.groups)
+                self->request(group, limits::request_timeout, stop)
+                    .then([one_less](drained_atom) { one_less(); },
+                          [one_less](const caf::error&) { one_less(); });
+            return state->promise;
         },
     };
 }

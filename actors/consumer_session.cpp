@@ -3,8 +3,6 @@
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
 #include "actors/session_failure.hpp"
-#include "protocol/names.hpp"
-#include "protocol/queue_bodies.hpp"
 
 #include <algorithm>
 #include <spdlog/spdlog.h>
@@ -81,6 +79,7 @@ void consumer_session_state::dispatch(const network::frame_batch& frames, std::u
     case request_code::search_offset_by_timestamp:
     case request_code::get_earliest_message_store_time:
     case request_code::query_message:
+    case request_code::explain_message:
     case request_code::view_message_by_id:
         return to_reader(frames, index);
     case request_code::heart_beat:
@@ -91,19 +90,14 @@ void consumer_session_state::dispatch(const network::frame_batch& frames, std::u
         return list_members();
     case request_code::check_client_config:
         return check_client_config();
+    case request_code::lock_batch_mq:
+        return lock(false);
+    case request_code::unlock_batch_mq:
+        return lock(true);
     default:
         return refuse(response_code::request_code_not_supported,
                       " request type " + std::to_string(command_.code()) + " not supported");
     }
-}
-
-template <class Request>
-std::optional<Request> consumer_session_state::decode() {
-    auto request = protocol::decode_header<Request>(command_);
-    if (request.ok())
-        return std::move(*request);
-    refuse(response_code::system_error, request.failure().message);
-    return std::nullopt;
 }
 
 // --- pulls
@@ -117,18 +111,53 @@ void consumer_session_state::pull(const network::frame_batch& frames, std::uint3
     auto checked = check_pull(*request, *environment_, refused);
     if (!checked)
         return refuse(refused.code, refused.remark);
+    const auto to = protocol::answer_to::of(command_);
+    const bool by_member = joined_.contains(request->consumer_group);
+    if (by_member && answer_moved(request->consumer_group, checked->range, to))
+        return;
     if (request->has(protocol::pull_flag::commit_offset) && request->commit_offset >= queue_offset{0})
         commit(request->consumer_group, checked->range.queue, request->commit_offset, false);
-    const auto to = protocol::answer_to::of(command_);
     switch (reader_->read(checked->range, checked->filter, to, answers_)) {
     case pull_outcome::answered:
         return;
     case pull_outcome::elsewhere:
         return to_reader(frames, index);
     case pull_outcome::nothing_new:
-        return park({std::string{request->topic}, checked->range, std::move(checked->filter), to,
-                     self_->clock().now() + checked->hold});
+        return park({std::string{request->topic},
+                     by_member ? std::string{request->consumer_group} : std::string{}, checked->range,
+                     std::move(checked->filter), to, self_->clock().now() + checked->hold});
     }
+}
+
+// Notes who pulls the queue. When an operator has moved the group's offset there, the consumer is told so
+// once, as 5.x brokers do; trap T2 is no danger here, since the offset is stored already.
+bool consumer_session_state::answer_moved(std::string_view group, const pull_range& range,
+                                          const protocol::answer_to& to) {
+    const auto moved = environment_->owners->pulled(group, range.queue, connection_->id(), range.from);
+    if (!moved)
+        return false;
+    const auto bounds = environment_->view->queues().bounds(range.queue);
+    protocol::append_pull_answer(answers_, to, response_code::pull_offset_moved, "OFFSET_RESET",
+                                 {0, *moved, bounds.first, bounds.last}, 0);
+    return true;
+}
+
+// Pulls that are held would otherwise hear of the reset only when their time is up.
+void consumer_session_state::moved(const moved_queues& moved) {
+    if (closed_)
+        return;
+    const std::set<queue_key> queues{moved.queues.begin(), moved.queues.end()};
+    for (auto at = parked_.begin(); at != parked_.end();) {
+        const auto& pull = at->second;
+        if (pull.group != moved.group || !queues.contains(pull.range.queue) ||
+            !answer_moved(pull.group, pull.range, pull.answer)) {
+            ++at;
+            continue;
+        }
+        environment_->view->queues().unpark(pull.range.queue, make_waiter(connection_->id(), at->first));
+        at = parked_.erase(at);
+    }
+    send_answers();
 }
 
 void consumer_session_state::park(parked_pull pull) {
@@ -217,193 +246,6 @@ void consumer_session_state::to_reader(const network::frame_batch& frames, std::
     self_->send(environment_->readers[next_reader_], read_atom::value, read_job_ptr{std::move(job)});
 }
 
-// --- offsets
-// ----------------------------------------------------------------------------------------------------------
-
-broker::topic_ptr consumer_session_state::existing_topic(std::string_view name, queue_number queue) {
-    auto topic = environment_->view->find_topic(name);
-    if (!topic) {
-        refuse(response_code::topic_not_exist, "the topic " + std::string{name} + " does not exist");
-        return nullptr;
-    }
-    if (queue.value() >= std::max(topic->read_queues, topic->write_queues)) {
-        refuse(response_code::system_error,
-               "queueId " + std::to_string(queue.value()) + " is outside the topic " + topic->name);
-        return nullptr;
-    }
-    return topic;
-}
-
-void consumer_session_state::update_offset() {
-    const auto request = decode<protocol::update_consumer_offset_request>();
-    if (!request)
-        return;
-    if (const auto named = protocol::check_group_name(request->consumer_group); !named.ok())
-        return refuse(response_code::system_error, named.failure().message);
-    if (request->commit_offset < queue_offset{0})
-        return refuse(response_code::system_error, "commitOffset must not be negative");
-    const auto topic = existing_topic(request->topic, request->queue);
-    if (topic)
-        commit(request->consumer_group, {topic->id, request->queue}, request->commit_offset,
-               !command_.is_oneway());
-}
-
-void consumer_session_state::commit(std::string_view group, queue_key queue, queue_offset next,
-                                    bool answered) {
-    auto request = std::make_shared<offsets_commit_request>();
-    request->group = group;
-    request->commit = {std::string{group}, queue, next};
-    if (answered)
-        request->connection = connection_;
-    request->answer = protocol::answer_to::of(command_);
-    self_->send(environment_->directory, commit_atom::value, offsets_commit_request_ptr{std::move(request)});
-}
-
-void consumer_session_state::query_offset() {
-    const auto request = decode<protocol::query_consumer_offset_request>();
-    if (!request)
-        return;
-    const auto topic = environment_->view->find_topic(request->topic);
-    // A topic that is not there has no offsets: the one case in which "nothing stored" is known without
-    // asking.
-    if (!topic)
-        return refuse(response_code::query_not_found,
-                      "the topic " + std::string{request->topic} + " does not exist, so no offset is stored");
-    const queue_key queue{topic->id, request->queue};
-    const auto to = protocol::answer_to::of(command_);
-    const bool zero_forbidden = request->set_zero_if_not_found == false;
-    self_
-        ->request(environment_->directory, limits::request_timeout, query_atom::value,
-                  std::string{request->consumer_group}, queue)
-        .then(
-            [this, to, queue, zero_forbidden](std::int64_t stored) {
-                const auto bounds = environment_->view->queues().bounds(queue);
-                if (stored >= 0)
-                    protocol::append_response(answers_, to, protocol::offset_response{queue_offset{stored}});
-                else if (bounds.first == queue_offset{0} && !zero_forbidden)
-                    // Nothing was ever removed, so a new group starts at the beginning and skips nothing
-                    // (protocol reference 3.4).
-                    protocol::append_response(answers_, to, protocol::offset_response{queue_offset{0}});
-                else
-                    protocol::append_failure(answers_, to, response_code::query_not_found,
-                                             "the group has no offset stored for this queue");
-                send_answers();
-            },
-            [this](const caf::error&) {
-                // Trap T1: any error would be taken for "no offset stored", and the group would jump to the
-                // end.
-                spdlog::warn("no answer to an offset query of {}: the group did not answer in time",
-                             connection_->peer().text);
-            });
-}
-
-void consumer_session_state::bounds_of_queue() {
-    const auto request = decode<protocol::get_max_offset_request>();
-    if (!request)
-        return;
-    const bool wants_max = command_.request() == request_code::get_max_offset;
-    const auto topic = environment_->view->find_topic(request->topic);
-    protocol::offset_response answer{queue_offset{wants_max ? 0 : -1}};
-    if (topic && request->queue.value() < std::max(topic->read_queues, topic->write_queues)) {
-        const auto bounds = environment_->view->queues().bounds({topic->id, request->queue});
-        answer.offset = wants_max ? bounds.last : bounds.first;
-    }
-    protocol::append_response(answers_, protocol::answer_to::of(command_), answer);
-}
-
-// --- membership
-// -------------------------------------------------------------------------------------------------------
-
-void consumer_session_state::heart_beat() {
-    auto beat = protocol::decode_heartbeat(command_.body());
-    if (!beat.ok())
-        return refuse(response_code::system_error, beat.failure().message);
-    const auto to = protocol::answer_to::of(command_);
-    struct progress {
-        std::size_t left;
-        std::string failure;
-    };
-    const auto state = std::make_shared<progress>(progress{beat->consumers.size(), {}});
-    const auto finish = [this, to, state, oneway = command_.is_oneway()] {
-        if (oneway)
-            return;
-        if (state->failure.empty())
-            protocol::append_success(answers_, to);
-        else
-            protocol::append_failure(answers_, to, response_code::system_error, state->failure);
-        send_answers();
-    };
-    if (beat->consumers.empty())
-        return finish();
-    for (auto& consumer : beat->consumers) {
-        const auto named = protocol::check_group_name(consumer.group);
-        if (!named.ok()) {
-            state->failure = named.failure().message;
-            if (--state->left == 0)
-                finish();
-            continue;
-        }
-        joined_.insert(consumer.group);
-        auto member = std::make_shared<group_member>();
-        member->connection = connection_;
-        member->client_id = beat->client_id;
-        member->language = command_.language();
-        member->version = command_.version();
-        member->consumer = std::move(consumer);
-        self_
-            ->request(environment_->directory, limits::request_timeout, join_atom::value,
-                      group_member_ptr{std::move(member)})
-            .then(
-                [state, finish](bool) {
-                    if (--state->left == 0)
-                        finish();
-                },
-                [state, finish](const caf::error&) {
-                    state->failure = "the group could not be registered, the broker takes no changes now";
-                    if (--state->left == 0)
-                        finish();
-                });
-    }
-}
-
-void consumer_session_state::unregister() {
-    const auto request = decode<protocol::unregister_client_request>();
-    if (!request)
-        return;
-    if (const auto joined = joined_.find(request->consumer_group); joined != joined_.end()) {
-        self_->send(environment_->directory, leave_atom::value, *joined, connection_->id());
-        joined_.erase(joined);
-    }
-    if (!command_.is_oneway())
-        protocol::append_success(answers_, protocol::answer_to::of(command_));
-}
-
-void consumer_session_state::list_members() {
-    const auto request = decode<protocol::get_consumer_list_request>();
-    if (!request)
-        return;
-    const auto group = environment_->groups->find(request->consumer_group);
-    if (!group)
-        return refuse(response_code::system_error,
-                      "no consumer of the group " + std::string{request->consumer_group} + " is connected");
-    std::vector<std::string> ids;
-    ids.reserve(group->members.size());
-    for (const auto& member : group->members)
-        ids.push_back(member.client_id);
-    protocol::append_success(answers_, protocol::answer_to::of(command_),
-                             as_bytes(protocol::encode_consumer_ids(ids)));
-}
-
-void consumer_session_state::check_client_config() {
-    const auto check = protocol::decode_client_config_check(command_.body());
-    if (!check.ok())
-        return refuse(response_code::system_error, check.failure().message);
-    if (check->subscription.expression_type != "TAG")
-        return refuse(response_code::system_error,
-                      "this broker filters by tag only, not by " + check->subscription.expression_type);
-    protocol::append_success(answers_, protocol::answer_to::of(command_));
-}
-
 // --- ends
 // -------------------------------------------------------------------------------------------------------------
 
@@ -422,6 +264,7 @@ void consumer_session_state::send_answers() {
 void consumer_session_state::closed() {
     closed_ = true;
     environment_->waiters->remove(connection_->id());
+    environment_->producers->closed(connection_->id());
     for (const auto& [slot, pull] : parked_)
         environment_->view->queues().unpark(pull.range.queue, make_waiter(connection_->id(), slot));
     parked_.clear();
@@ -438,6 +281,7 @@ consumer_session(consumer_session_actor::stateful_pointer<consumer_session_state
     return {
         [self](frames_atom, const session_frames_ptr& received) { self->state.frames(received); },
         [self](arrived_atom, const std::vector<parking_slot>& slots) { self->state.arrived(slots); },
+        [self](moved_atom, const moved_queues_ptr& moved) { self->state.moved(*moved); },
         [self](tick_atom) { self->state.tick(); },
         [self](closed_atom) { self->state.closed(); },
     };

@@ -25,12 +25,14 @@ class consumer_session_state {
     // Null: a reminder of its own, to go on with what waits.
     void frames(session_frames_ptr received);
     void arrived(const std::vector<parking_slot>& slots);
+    void moved(const moved_queues& moved);
     void tick();
     void closed();
 
   private:
     struct parked_pull {
         std::string topic;
+        std::string group; // empty: the client has not joined the group
         pull_range range;
         protocol::tag_filter filter;
         protocol::answer_to answer;
@@ -41,15 +43,19 @@ class consumer_session_state {
     [[nodiscard]] bool is_full() const;
     void dispatch(const network::frame_batch& frames, std::uint32_t index);
     void pull(const network::frame_batch& frames, std::uint32_t index);
+    bool answer_moved(std::string_view group, const pull_range& range, const protocol::answer_to& to);
     void park(parked_pull pull);
     void look_again(parking_slot slot);
+    // consumer_session_groups.cpp
     void update_offset();
     void query_offset();
     void bounds_of_queue();
     void heart_beat();
+    [[nodiscard]] std::string register_producers(const protocol::heartbeat& beat);
     void unregister();
     void list_members();
     void check_client_config();
+    void lock(bool unlocks);
     void to_reader(const network::frame_batch& frames, std::uint32_t index);
 
     template <class Request>
@@ -78,6 +84,15 @@ class consumer_session_state {
     bool ticking_ = false;
     bool closed_ = false;
 };
+
+template <class Request>
+std::optional<Request> consumer_session_state::decode() {
+    auto request = protocol::decode_header<Request>(command_);
+    if (request.ok())
+        return std::move(*request);
+    refuse(protocol::response_code::system_error, request.failure().message);
+    return std::nullopt;
+}
 
 consumer_session_actor::behavior_type
 consumer_session(consumer_session_actor::stateful_pointer<consumer_session_state> self,

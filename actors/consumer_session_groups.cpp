@@ -125,7 +125,8 @@ void consumer_session_state::heart_beat() {
         std::size_t left;
         std::string failure;
     };
-    const auto state = std::make_shared<progress>(progress{beat->consumers.size(), {}});
+    const auto state =
+        std::make_shared<progress>(progress{beat->consumers.size(), register_producers(*beat)});
     const auto finish = [this, to, state, oneway = command_.is_oneway()] {
         if (oneway)
             return;
@@ -168,10 +169,31 @@ void consumer_session_state::heart_beat() {
     }
 }
 
+// Whom the broker asks about transactions. Says what went wrong, or nothing.
+std::string consumer_session_state::register_producers(const protocol::heartbeat& beat) {
+    std::string failure;
+    std::vector<std::string> came;
+    for (const auto& group : beat.producer_groups) {
+        if (group.size() > limits::max_producer_group_bytes)
+            continue; // nobody can have sent a message as this group
+        const auto received = environment_->producers->heard(
+            group, {connection_, beat.client_id, command_.language(), command_.version()},
+            self_->clock().now());
+        if (received == producer_connections::reception::first)
+            came.push_back(group);
+        else if (received == producer_connections::reception::refused)
+            failure = "this broker has its limit of producers";
+    }
+    if (!came.empty())
+        self_->send(environment_->transactions, joined_atom::value, std::move(came));
+    return failure;
+}
+
 void consumer_session_state::unregister() {
     const auto request = decode<protocol::unregister_client_request>();
     if (!request)
         return;
+    environment_->producers->left(request->producer_group, connection_->id());
     if (const auto joined = joined_.find(request->consumer_group); joined != joined_.end()) {
         self_->send(environment_->directory, leave_atom::value, *joined, connection_->id());
         joined_.erase(joined);

@@ -15,13 +15,18 @@ namespace holdfast::actors {
     case request_code::send_message:
     case request_code::send_message_v2:
     case request_code::send_batch_message:
+    case request_code::end_transaction:
     case request_code::update_consumer_offset:
     case request_code::heart_beat:
     case request_code::unregister_client:
+    case request_code::lock_batch_mq:
+    case request_code::unlock_batch_mq:
     case request_code::update_and_create_topic:
     case request_code::delete_topic_in_broker:
     case request_code::update_and_create_subscription_group:
     case request_code::delete_subscription_group:
+    case request_code::invoke_broker_to_reset_offset:
+    case request_code::clone_group_offset:
         return true;
     default:
         return false;

@@ -1,8 +1,6 @@
 #include "actors/key_indexer.hpp"
 
-#include "broker/command.hpp"
-#include "protocol/properties.hpp"
-#include "protocol/stored_message.hpp"
+#include "broker/record_keys.hpp"
 #include "storage/log_scanner.hpp"
 
 #include <algorithm>
@@ -18,41 +16,6 @@ constexpr std::size_t bulk_size = 128U << 10U;
 // When there are fewer, they are saved after this time.
 constexpr std::chrono::seconds save_interval{1};
 constexpr log_position save_now{~std::uint64_t{0}}; // from itself to itself
-
-void add_keys(const protocol::stored_message_view& message, log_position position,
-              std::vector<storage::key_entry>& bulk) {
-    const auto add = [&](std::string_view key) {
-        if (!key.empty())
-            bulk.push_back({storage::hash_key(message.topic, key), position, message.stored});
-    };
-    for (const auto& [name, value] : protocol::properties_view{message.properties}) {
-        if (name == protocol::property::unique_key)
-            add(value);
-        if (name != protocol::property::keys)
-            continue;
-        for (auto words = value; !words.empty();) {
-            const auto end = words.find(' ');
-            add(words.substr(0, end));
-            words = end == std::string_view::npos ? std::string_view{} : words.substr(end + 1);
-        }
-    }
-}
-
-result<void> add_entry(const storage::scanned_entry& entry, std::vector<storage::key_entry>& bulk) {
-    broker::command_cursor cursor{entry.bytes, storage::entry_header_size};
-    while (!cursor.done()) {
-        const auto command = cursor.next();
-        if (!command.ok())
-            return command.failure();
-        if (command->header.kind != broker::command_kind::message)
-            continue;
-        const auto message = protocol::decode_stored_message(command->payload);
-        if (!message.ok())
-            return message.failure();
-        add_keys(*message, entry.header.position + command->payload_offset, bulk);
-    }
-    return {};
-}
 
 } // namespace
 
@@ -95,7 +58,7 @@ void key_indexer_state::gather(log_position until) {
             gathered_until_ = entry.header.position;
             save();
         }
-        return add_entry(entry, bulk_);
+        return broker::append_keys(entry.bytes, entry.header.position, bulk_);
     };
     const auto outcome = storage::for_each_entry(environment_.log->segments(), gathered_until_, until, visit,
                                                  &environment_.log->cache());

@@ -24,6 +24,15 @@ inline constexpr std::size_t max_pull_bytes = 4U << 20U;
 // can bring thousands of pulls.
 inline constexpr std::size_t max_unread_answer_bytes = 16U << 20U;
 inline constexpr std::chrono::milliseconds drain_tick{5};
+// A message may be delivered this far in the future at most. The log keeps it until then.
+inline constexpr std::chrono::milliseconds longest_delay{std::chrono::hours{40 * 24}};
+// How often it is looked for delayed messages that are due: they are late by this, at most, and a flush or
+// two.
+inline constexpr std::chrono::milliseconds delay_tick{10};
+// Between two looks into the table on the disk when nothing in it is due soon; and after a failure.
+inline constexpr std::chrono::milliseconds delay_rest{500};
+inline constexpr std::size_t max_deliveries_per_entry = 4'096;
+inline constexpr std::size_t max_recalls_waiting = 10'000;
 // How long a pull may be held: well below the 30 s at which clients give up (trap T18).
 inline constexpr std::chrono::milliseconds max_suspend{20'000};
 // How often held pulls are looked at for their time-out; an answer is late by at most this.
@@ -31,6 +40,24 @@ inline constexpr std::chrono::milliseconds suspend_tick{200};
 // Members that a group forgets when they fall silent (protocol reference 6.13).
 inline constexpr std::chrono::seconds member_expiry{120};
 inline constexpr std::chrono::seconds member_scan{10};
+// Commits of one group that want an answer and wait for a slow disk; clients commit again by themselves.
+inline constexpr std::size_t max_waiting_commits = 10'000;
+// Requests for locks of one group that wait for a slow disk; clients ask again every 20 s.
+inline constexpr std::size_t max_waiting_locks = 10'000;
+// Registrations of producers for 204, 328 and checks of transactions; a client with many groups counts often.
+inline constexpr std::size_t max_producer_registrations = 100'000;
+inline constexpr std::size_t max_producer_group_bytes = 255; // the clients' own limit
+// Decisions of transactions in one entry of the log; each has 21 bytes.
+inline constexpr std::size_t max_decisions_per_entry = 4'096;
+// How often the transaction coordinator looks: a quarter of the shorter of its two times, within these.
+inline constexpr std::chrono::milliseconds shortest_check_tick{20};
+inline constexpr std::chrono::milliseconds longest_check_tick{250};
+// Undecided halves that it is told of, and that it checks, before others have their turn.
+inline constexpr std::size_t halves_per_report = 4'096;
+inline constexpr std::size_t checks_per_turn = 1'024;
+// Checks that wait for a producer to read them: above this another one of its group is asked, of so many.
+inline constexpr std::size_t max_unread_check_bytes = 4U << 20U;
+inline constexpr std::size_t producers_tried = 16;
 // A request from actor to actor that is not answered by then is given up.
 inline constexpr std::chrono::seconds request_timeout{10};
 

@@ -16,6 +16,7 @@
 #include "network/connection.hpp"
 #include "network/frame_batch.hpp"
 #include "protocol/heartbeat.hpp"
+#include "protocol/queue_bodies.hpp"
 #include "protocol/requests.hpp"
 
 #include <caf/all.hpp>
@@ -70,6 +71,11 @@ using leave_atom = caf::atom_constant<caf::atom("leave")>;
 using commit_atom = caf::atom_constant<caf::atom("commit")>;
 using query_atom = caf::atom_constant<caf::atom("query")>;
 using drained_atom = caf::atom_constant<caf::atom("drained")>;
+using lock_atom = caf::atom_constant<caf::atom("lock")>;
+using reset_atom = caf::atom_constant<caf::atom("reset")>;
+using moved_atom = caf::atom_constant<caf::atom("moved")>;
+using halves_atom = caf::atom_constant<caf::atom("halves")>;
+using joined_atom = caf::atom_constant<caf::atom("joined")>;
 
 // Learns what became of the batches it appended; one message for all of a turn.
 using appender_actor = caf::typed_actor<caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
@@ -109,21 +115,39 @@ struct trim_plan {
 using trim_plan_ptr = std::shared_ptr<const trim_plan>;
 
 // Writes checkpoints into the derived store and carries out retention, off the commit log's thread.
-using checkpointer_actor =
-    caf::typed_actor<caf::reacts_to<save_atom, checkpoint_job_ptr>,
-                     // Plans the removal of what lies below; the plan goes to the commit log.
-                     caf::reacts_to<plan_atom, log_position>,
-                     // The trim is in the log: remove the segments.
-                     caf::reacts_to<trim_atom, log_position>>;
+using checkpointer_actor = caf::typed_actor<caf::reacts_to<save_atom, checkpoint_job_ptr>,
+                                            // Plans that the log begins at the first position
+                                            // (reference_ledger::limit); the plan goes to the commit log.
+                                            caf::reacts_to<plan_atom, log_position, log_position>,
+                                            // The trim is in the log: remove the segments.
+                                            caf::reacts_to<trim_atom, log_position>>;
 
 using key_indexer_actor = caf::typed_actor<caf::reacts_to<index_atom, log_position>>;
+
+// What the transaction coordinator asks about undecided halves, and hears.
+struct half_query {
+    timestamp_ms now;
+    std::size_t most_new = 0;
+    std::vector<log_position> due;
+};
+using half_query_ptr = std::shared_ptr<const half_query>;
+struct half_report {
+    std::vector<broker::half_message>
+        grown_old; // that it was not told of: at most most_new, fewer if no more
+    std::vector<broker::half_message> undecided; // of those in `due`, in their order
+};
+using half_report_ptr = std::shared_ptr<const half_report>;
 
 // One replica: drives broker/replica; the only writer of the log and of the committed view.
 using commit_log_actor = caf::typed_actor<
     caf::reacts_to<start_atom>, caf::reacts_to<append_atom, append_request_ptr>,
     caf::reacts_to<flushed_atom, flush_report>, caf::reacts_to<saved_atom, bool>, caf::reacts_to<tick_atom>,
-    // Retention: writes the snapshot that lets the log begin later, then has the segments removed.
+    // Retention: the log shall begin at the position, but nothing goes that is younger than the time or
+    // waits.
+    caf::reacts_to<plan_atom, log_position, timestamp_ms>,
+    // Writes the snapshot that lets the log begin later, then has the segments removed.
     caf::reacts_to<trim_atom, trim_plan_ptr>,
+    caf::replies_to<halves_atom, half_query_ptr>::with<half_report_ptr>,
     // Stops taking batches; answers when everything appended is flushed, answered and checkpointed.
     caf::replies_to<stop_atom>::with<drained_atom>>;
 
@@ -134,9 +158,16 @@ using producer_session_actor =
     caf::typed_actor<caf::reacts_to<frames_atom, session_frames_ptr>,
                      caf::reacts_to<outcome_atom, batch_outcomes_ptr>, caf::reacts_to<closed_atom>>;
 
-using consumer_session_actor = caf::typed_actor<caf::reacts_to<frames_atom, session_frames_ptr>,
-                                                caf::reacts_to<arrived_atom, std::vector<std::uint32_t>>,
-                                                caf::reacts_to<tick_atom>, caf::reacts_to<closed_atom>>;
+// Queues of a group that an operator has moved: pulls of them that are held must be answered.
+struct moved_queues {
+    std::string group;
+    std::vector<queue_key> queues;
+};
+using moved_queues_ptr = std::shared_ptr<const moved_queues>;
+
+using consumer_session_actor = caf::typed_actor<
+    caf::reacts_to<frames_atom, session_frames_ptr>, caf::reacts_to<arrived_atom, std::vector<std::uint32_t>>,
+    caf::reacts_to<moved_atom, moved_queues_ptr>, caf::reacts_to<tick_atom>, caf::reacts_to<closed_atom>>;
 
 // Requests that may block on the disk; answers the connection itself.
 struct read_job {
@@ -145,7 +176,10 @@ struct read_job {
     std::uint32_t frame = 0;
 };
 using read_job_ptr = std::shared_ptr<const read_job>;
-using reader_actor = caf::typed_actor<caf::reacts_to<read_atom, read_job_ptr>>;
+using reader_actor =
+    caf::typed_actor<caf::reacts_to<read_atom, read_job_ptr>,
+                     // The first offset of the queue whose message was stored at the time or later.
+                     caf::replies_to<query_atom, queue_key, timestamp_ms>::with<std::int64_t>>;
 
 // Requests that only look at the committed view or change topics and groups: routes, administration.
 struct admin_job {
@@ -157,6 +191,20 @@ using admin_actor = caf::typed_actor<caf::reacts_to<start_atom>, // makes the bu
                                      caf::reacts_to<frames_atom, admin_job_ptr>,
                                      caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
 using name_service_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>>;
+
+// Asks producers what became of undecided transactions.
+using transaction_coordinator_actor =
+    caf::typed_actor<caf::reacts_to<tick_atom>,
+                     // Producer groups that had no connection and have one now.
+                     caf::reacts_to<joined_atom, std::vector<std::string>>,
+                     caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
+
+// Both detached: they read the log and the derived store.
+using retry_service_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
+                                             caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
+using delay_scheduler_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
+                                               caf::reacts_to<outcome_atom, batch_outcomes_ptr>,
+                                               caf::reacts_to<tick_atom>>;
 
 // --- consumer groups
 // ----------------------------------------------------------------------------------------------------
@@ -171,23 +219,61 @@ struct group_member {
 };
 using group_member_ptr = std::shared_ptr<const group_member>;
 
-// What one connection commits or asks about, within one group.
+// An offset that a connection commits for a group.
 struct offsets_commit_request {
     std::string group;
     broker::offset_commit commit;
-    connection_ptr connection; // null: nobody wants an answer
+    connection_ptr connection;
+    bool answered = false; // it wants to hear when it is durable
     protocol::answer_to answer;
 };
 using offsets_commit_request_ptr = std::shared_ptr<const offsets_commit_request>;
+
+using queue_offsets = std::vector<std::pair<queue_key, queue_offset>>;
+using queue_offsets_ptr = std::shared_ptr<const queue_offsets>;
+
+// An operator moves a group's offsets.
+struct offsets_reset_request {
+    std::string group;
+    std::string topic;
+    queue_offsets targets;
+    bool only_backwards = false; // offsets that are at or below their target stay
+    // What the members are told (request 220).
+    timestamp_ms timestamp{-1};
+    bool is_forced = false;
+    protocol::language language = protocol::language::java;
+};
+using offsets_reset_request_ptr = std::shared_ptr<const offsets_reset_request>;
+
+// One client's request for locks of a group, or to give them up.
+struct queue_lock_request {
+    std::string group;
+    std::string client_id;
+    bool unlocks = false;
+    std::vector<queue_key> queues;              // rising, each once
+    std::vector<protocol::message_queue> names; // of the same queues, as the client writes them
+    connection_ptr connection;                  // null: nobody wants an answer
+    protocol::answer_to answer;
+};
+using queue_lock_request_ptr = std::shared_ptr<const queue_lock_request>;
+
+// What a group answers when it is asked for an offset that it has not stored.
+inline constexpr std::int64_t no_offset_in_topic = -1; // nor for another queue of the topic
+inline constexpr std::int64_t no_offset_in_queue = -2; // but for another one
 
 // One group: members, subscriptions, rebalance notices, offsets on their way into the log.
 using consumer_group_actor = caf::typed_actor<
     // Registers or refreshes a member; answers when the group and its retry topic are in the log.
     caf::replies_to<join_atom, group_member_ptr>::with<bool>, caf::reacts_to<leave_atom, connection_id>,
     caf::reacts_to<commit_atom, offsets_commit_request_ptr>,
-    // The newest offset it knows, on its way into the log or in it; -1: none.
+    // The newest offset it knows, on its way into the log or in it, or no_offset_in_*.
     caf::replies_to<query_atom, queue_key>::with<std::int64_t>,
-    caf::reacts_to<outcome_atom, batch_outcomes_ptr>, caf::reacts_to<tick_atom>>;
+    // Answers with the offsets of all the targets when they are durable; members then learn of it.
+    caf::replies_to<reset_atom, offsets_reset_request_ptr>::with<queue_offsets_ptr>,
+    caf::reacts_to<lock_atom, queue_lock_request_ptr>, caf::reacts_to<outcome_atom, batch_outcomes_ptr>,
+    caf::reacts_to<tick_atom>,
+    // Answers when every commit so far is durable.
+    caf::replies_to<stop_atom>::with<drained_atom>>;
 
 // Finds, or makes, the actor of a group and passes requests on to it.
 using group_directory_actor =
@@ -195,7 +281,9 @@ using group_directory_actor =
                      caf::reacts_to<leave_atom, std::string, connection_id>,
                      caf::reacts_to<commit_atom, offsets_commit_request_ptr>,
                      caf::replies_to<query_atom, std::string, queue_key>::with<std::int64_t>,
-                     caf::reacts_to<tick_atom>>;
+                     caf::replies_to<reset_atom, offsets_reset_request_ptr>::with<queue_offsets_ptr>,
+                     caf::reacts_to<lock_atom, queue_lock_request_ptr>, caf::reacts_to<tick_atom>,
+                     caf::replies_to<stop_atom>::with<drained_atom>>;
 
 } // namespace holdfast::actors
 
@@ -208,11 +296,18 @@ HOLDFAST_LOCAL_MESSAGE(holdfast::actors::flush_request_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::flush_report)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::checkpoint_job_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::trim_plan_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::half_query_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::half_report_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::read_job_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::admin_job_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::group_member_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::offsets_commit_request_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::offsets_reset_request_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::queue_offsets_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::queue_lock_request_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::moved_queues_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::log_position)
+HOLDFAST_LOCAL_MESSAGE(holdfast::timestamp_ms)
 HOLDFAST_LOCAL_MESSAGE(holdfast::queue_key)
 HOLDFAST_LOCAL_MESSAGE(holdfast::connection_id)
 

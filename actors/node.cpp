@@ -5,12 +5,16 @@
 #include "actors/checkpointer.hpp"
 #include "actors/commit_log.hpp"
 #include "actors/consumer_group.hpp"
+#include "actors/delay_scheduler.hpp"
 #include "actors/flusher.hpp"
 #include "actors/key_indexer.hpp"
+#include "actors/limits.hpp"
 #include "actors/name_service.hpp"
 #include "actors/reader.hpp"
+#include "actors/retry_service.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/session_router.hpp"
+#include "actors/transaction_coordinator.hpp"
 #include "network/io_runner.hpp"
 
 #include <algorithm>
@@ -30,6 +34,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto drain_deadline = 10s;
+constexpr auto offsets_deadline = 3s;
 constexpr auto close_deadline = 2s;
 
 timestamp_ms wall_clock() {
@@ -110,6 +115,8 @@ class node {
     committed_view view_;
     group_registry groups_;
     wake_registry waiters_;
+    queue_owners owners_;
+    producer_connections producers_;
     node_health health_;
     node_counters counters_;
     std::atomic<storage::key_index*> keys_{nullptr};
@@ -118,7 +125,6 @@ class node {
     std::unique_ptr<caf::actor_system> system_;
 
     std::shared_ptr<session_environment> environment_ = std::make_shared<session_environment>();
-    checkpointer_actor checkpointer_;
     std::vector<caf::strong_actor_ptr> actors_; // in the order of their end
     std::unique_ptr<session_router> router_;
     std::unique_ptr<network::io_runner> io_;
@@ -138,7 +144,6 @@ commit_log_helpers node::make_helpers(const commit_log_actor& log) {
         key_indexer,
         key_indexer_environment{config_.store_path / "keys", storage::to_string(booted_.hard_state.id),
                                 booted_.log.get(), &view_, &keys_});
-    checkpointer_ = helpers.checkpointer;
     for (const auto& helper : {caf::actor_cast<caf::strong_actor_ptr>(helpers.flusher),
                                caf::actor_cast<caf::strong_actor_ptr>(helpers.checkpointer),
                                caf::actor_cast<caf::strong_actor_ptr>(helpers.indexer)})
@@ -180,6 +185,7 @@ void node::spawn_log() {
     commit_log_settings log_settings;
     log_settings.checkpoint_interval = config_.checkpoint_interval;
     log_settings.checkpoint_bytes = config_.checkpoint_bytes;
+    log_settings.transaction_timeout = config_.transaction_timeout;
     environment_->log =
         system_->spawn(commit_log, std::move(replica), std::move(environment), log_settings,
                        std::function{[this](commit_log_actor log) { return make_helpers(log); }});
@@ -196,13 +202,26 @@ void node::spawn_services() {
     for (std::uint32_t i = 0; i < config_.reader_threads; ++i)
         environment.readers.push_back(
             system_->spawn<caf::detached>(reader, std::shared_ptr<const session_environment>{environment_}));
+    const auto read_record = [reader = environment.reader](log_position position, std::uint32_t size) {
+        return read_half(*reader, position, size);
+    };
+    environment.transactions = system_->spawn<caf::detached>(
+        transaction_coordinator, std::shared_ptr<const session_environment>{environment_},
+        transaction_coordinator_state::record_reader{read_record});
+    environment.retries = system_->spawn<caf::detached>(
+        retry_service, std::shared_ptr<const session_environment>{environment_});
+    environment.delays = system_->spawn<caf::detached>(
+        delay_scheduler, std::shared_ptr<const session_environment>{environment_});
     const auto housekeeping = system_->spawn(
         scheduler, scheduler_environment{&config_, booted_.files, storage::path{config_.store_path.native()},
-                                         booted_.log.get(), &health_, wall_clock, checkpointer_});
+                                         booted_.log.get(), &health_, wall_clock, environment.log});
     actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(housekeeping));
     for (const auto& actor : {caf::actor_cast<caf::strong_actor_ptr>(environment.directory),
                               caf::actor_cast<caf::strong_actor_ptr>(environment.name_service),
-                              caf::actor_cast<caf::strong_actor_ptr>(environment.admin)})
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.admin),
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.transactions),
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.retries),
+                              caf::actor_cast<caf::strong_actor_ptr>(environment.delays)})
         actors_.push_back(actor);
     for (const auto& reading : environment.readers)
         actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
@@ -226,16 +245,21 @@ result<void> node::start() {
     const auto host = protocol::ipv4_host::parse(environment.broker_address);
     if (!host.ok())
         return host.failure();
-    environment.intake = {config_.cluster_name, config_.max_message_bytes,
+    environment.intake = {config_.cluster_name,
+                          config_.max_message_bytes,
                           std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) -
                               storage::entry_alignment,
-                          *host};
+                          *host,
+                          {config_.delay_levels, limits::longest_delay},
+                          config_.reject_transactions};
     environment.view = &view_;
     environment.cache = &booted_.log->cache();
     environment.reader = &booted_.log->reader();
     environment.keys = &keys_;
     environment.groups = &groups_;
     environment.waiters = &waiters_;
+    environment.owners = &owners_;
+    environment.producers = &producers_;
     environment.health = &health_;
     environment.counters = &counters_;
     environment.wall_clock = wall_clock;
@@ -267,6 +291,11 @@ void node::stop() {
     health_.set(health::stopping, "the broker is shutting down");
     {
         caf::scoped_actor self{*system_};
+        // Offsets that were committed oneway and wait for their interval to be over.
+        if (environment_->directory)
+            self->request(environment_->directory, offsets_deadline, stop_atom::value)
+                .receive([](drained_atom) {},
+                         [](const caf::error&) { spdlog::warn("not every offset could be stored in time"); });
         self->request(environment_->log, drain_deadline, stop_atom::value)
             .receive([](drained_atom) { spdlog::info("everything accepted is flushed and answered"); },
                      [](const caf::error&) { spdlog::warn("not everything could be flushed in time"); });
@@ -277,7 +306,6 @@ void node::stop() {
         caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(environment_->log, caf::exit_reason::user_shutdown);
     actors_.clear();
-    checkpointer_ = checkpointer_actor{};
     // Sessions and readers use the environment to the end of their last turn.
     system_->await_all_actors_done();
     *environment_ = session_environment{};

@@ -6,6 +6,7 @@
 #include "protocol/answers.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/names.hpp"
+#include "protocol/recall_handle.hpp"
 
 #include <algorithm>
 #include <spdlog/spdlog.h>
@@ -46,6 +47,7 @@ void producer_session_state::frames(const session_frames& received) {
     if (closed_)
         return;
     turn_bytes_ = received.frames.bytes() + received.chosen.size() * intake_->room_for(0);
+    intake_->set_now(environment_->wall_clock());
     for (const auto index : received.chosen)
         handle(received.frames, index);
     flush_draft();
@@ -56,20 +58,47 @@ void producer_session_state::frames(const session_frames& received) {
 void producer_session_state::handle(const network::frame_batch& frames, std::uint32_t index) {
     if (!decode_frame(frames, index, *connection_, command_))
         return;
+    if (command_.request() == protocol::request_code::end_transaction)
+        return end_transaction(frames, index);
     const auto to = protocol::answer_to::of(command_);
     const auto oneway = command_.is_oneway();
-    const auto request = protocol::decode_send_message(command_);
+    auto request = protocol::decode_send_message(command_);
     if (!request.ok())
         return refuse(to, oneway, {response_code::system_error, request.failure().message});
     if (const auto why = unwilling())
         return refuse(to, oneway, *why);
     if (const auto why = broker::message_intake::check_request(*request))
         return refuse(to, oneway, *why);
+    if (protocol::is_retry_topic(request->topic))
+        if (const auto why = redirect_retry(*request))
+            return refuse(to, oneway, *why);
     // While a topic is being made its sends wait in line, also those that come when it is there already.
     const auto* const topic = is_being_made(request->topic) ? nullptr : find_topic(request->topic);
     if (topic == nullptr)
         return hold_for_creation(frames, index, *request);
     take(*request, *topic, frames.view(index).size());
+}
+
+// Protocol reference 6.5: a message that its group had too often goes to the group's dead letters. 4.9's rule
+// (T27), but a client that sends 0 for "not set" gets the group's own limit.
+std::optional<broker::refusal>
+producer_session_state::redirect_retry(protocol::send_message_request& request) {
+    const auto group_name = protocol::group_of_topic(request.topic).value_or("");
+    const auto group = environment_->view->find_group(group_name);
+    if (!group)
+        return broker::refusal{response_code::subscription_group_not_exist,
+                               "the group " + std::string{group_name} +
+                                   " does not exist: start a consumer of it first, or create it"};
+    const bool says_limit =
+        command_.version() >= protocol::version::v3_4_9 && request.max_reconsume_times.value_or(0) > 0;
+    const auto limit =
+        says_limit ? *request.max_reconsume_times : static_cast<std::int32_t>(group->retry_max_times);
+    if (request.reconsume_times < limit)
+        return std::nullopt;
+    dead_letter_topic_ = protocol::dead_letter_topic_of(group_name);
+    request.topic = dead_letter_topic_;
+    request.queue_id = 0;
+    return std::nullopt;
 }
 
 void producer_session_state::take(const protocol::send_message_request& request,
@@ -78,7 +107,8 @@ void producer_session_state::take(const protocol::send_message_request& request,
     const auto room = intake_->room_for(frame_bytes) + topic.name.size();
     const auto most = intake_->most_room_for(request, topic, frame_bytes);
     const auto entry_limit = std::min(limits::entry_target_bytes, environment_->intake.max_entry_bytes);
-    if (!draft_.empty() && draft_.size() + most > entry_limit)
+    const auto decided = broker::command_footprint(decisions_.size() * broker::decision_bytes);
+    if (!draft_.empty() && draft_.size() + decided + most > entry_limit)
         flush_draft();
     if (draft_.empty())
         draft_ =
@@ -92,7 +122,10 @@ void producer_session_state::take(const protocol::send_message_request& request,
     }
     send.queue = taken.queue;
     send.messages = taken.messages;
-    gathering_.sends.push_back(send);
+    if (taken.recall_at > timestamp_ms{0})
+        send.recall_handle = protocol::make_recall_handle(
+            {topic.name, environment_->config->broker_name, taken.recall_at, taken.recall_key});
+    gathering_.sends.push_back(std::move(send));
 }
 
 std::optional<broker::refusal> producer_session_state::unwilling() const {
@@ -130,11 +163,12 @@ const broker::topic_config* producer_session_state::find_topic(std::string_view 
 }
 
 void producer_session_state::flush_draft() {
+    write_decisions();
     if (draft_.empty())
         return;
     gathering_.ticket = next_ticket_++;
     gathering_.bytes = draft_.size();
-    unanswered_ += gathering_.sends.size();
+    unanswered_ += gathering_.sends.size() + gathering_.decisions;
     environment_->counters->bytes_in_flight.fetch_add(gathering_.bytes, std::memory_order_relaxed);
     auto request = std::make_shared<append_request>();
     request->draft = std::exchange(draft_, broker::entry_draft{});
@@ -157,7 +191,7 @@ void producer_session_state::outcomes(const std::vector<batch_outcome>& outcomes
                          [&](const pending_batch& candidate) { return candidate.ticket == outcome.ticket; });
         HOLDFAST_CHECK(batch != in_flight_.end());
         environment_->counters->bytes_in_flight.fetch_sub(batch->bytes, std::memory_order_relaxed);
-        unanswered_ -= batch->sends.size();
+        unanswered_ -= batch->sends.size() + batch->decisions;
         if (!closed_)
             answer_batch(*batch, outcome);
         in_flight_.erase(batch);
@@ -173,7 +207,7 @@ void producer_session_state::answer_batch(const pending_batch& batch, const batc
     if (outcome.failure) {
         for (const auto& send : batch.sends)
             refuse(send.answer, send.oneway, refusal_of(*outcome.failure));
-        return;
+        return answer_decisions(batch, outcome, 0);
     }
     environment_->counters->messages_put.fetch_add(batch.places.size(), std::memory_order_relaxed);
     std::size_t offset = 0;
@@ -182,6 +216,7 @@ void producer_session_state::answer_batch(const pending_batch& batch, const batc
             answer_send(batch, send, outcome, offset);
         offset += send.messages;
     }
+    answer_decisions(batch, outcome, offset);
 }
 
 void producer_session_state::answer_send(const pending_batch& batch, const pending_send& send,
@@ -202,6 +237,7 @@ void producer_session_state::answer_send(const pending_batch& batch, const pendi
     answer.message_id = ids_;
     answer.queue_id = static_cast<std::int32_t>(send.queue.value());
     answer.offset = outcome.offsets[first_offset];
+    answer.recall_handle = send.recall_handle;
     answer.region = environment_->config->region_id;
     answer.trace_on = environment_->config->trace_on;
     protocol::append_send_answer(answers_, send.answer, answer);
@@ -229,6 +265,10 @@ producer_session_state::template_for(const protocol::send_message_request& reque
     const auto& config = *environment_->config;
     broker::topic_config made;
     made.name = request.topic;
+    if (protocol::is_dead_letter_topic(request.topic)) {
+        made.read_queues = made.write_queues = 1;
+        return made;
+    }
     std::uint32_t most_queues = 0;
     if (request.default_topic == protocol::auto_create_topic) {
         if (!config.auto_create_topics)

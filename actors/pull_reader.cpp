@@ -1,6 +1,7 @@
 #include "actors/pull_reader.hpp"
 
 #include "actors/limits.hpp"
+#include "broker/served_record.hpp"
 #include "protocol/stored_message.hpp"
 
 #include <algorithm>
@@ -109,7 +110,8 @@ result<bool> pull_reader::copy(byte_buffer& out) {
         if (elsewhere)
             return false;
         std::memcpy(to, bytes->data(), bytes->size());
-        protocol::patch_queue_offset(to, found.offset);
+        broker::complete_served_record(current_.entry.view(), found.where.position - current_.position,
+                                       bytes->size(), found.offset, to);
         to += bytes->size();
     }
     return true;

@@ -11,6 +11,7 @@ std::optional<queue_offset> queue_owners::pulled(std::string_view group, queue_k
         entries = part.groups.emplace(group, group_entries{}).first;
     auto& known = entries->second[queue];
     known.owner = by;
+    known.pulled_from = from;
     if (!known.moved_to)
         return std::nullopt;
     if (known.told == by || from == *known.moved_to) {
@@ -31,7 +32,7 @@ queue_owners::owner queue_owners::find(std::string_view group, queue_key queue) 
     const auto found = entries->second.find(queue);
     if (found == entries->second.end())
         return {};
-    return {found->second.owner, found->second.moved_to.has_value()};
+    return {found->second.owner, found->second.moved_to.has_value(), found->second.pulled_from};
 }
 
 void queue_owners::move(const std::string& group, queue_key queue, queue_offset to) {

@@ -25,6 +25,7 @@ class queue_owners {
     struct owner {
         std::optional<connection_id> connection;
         bool is_moved = false; // and the consumer has not followed yet
+        std::optional<queue_offset> pulled_from; // by the last pull: what is below was fetched before
     };
 
     // A member pulls from `from`. Returns where it must go on instead when the queue was moved.
@@ -38,6 +39,7 @@ class queue_owners {
   private:
     struct entry {
         std::optional<connection_id> owner;
+        std::optional<queue_offset> pulled_from;
         std::optional<queue_offset> moved_to;
         std::optional<connection_id> told; // of the move, last
     };

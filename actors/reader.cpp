@@ -1,7 +1,10 @@
 #include "actors/reader.hpp"
 
+#include "actors/explain.hpp"
 #include "actors/frame_decoding.hpp"
 #include "actors/pull_check.hpp"
+#include "actors/repeated_decision.hpp"
+#include "actors/visible_record.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -14,7 +17,9 @@ namespace holdfast::actors {
 using protocol::request_code;
 using protocol::response_code;
 
-void reader_state::set_up(std::shared_ptr<const session_environment> environment) {
+void reader_state::set_up(reader_actor::pointer self,
+                          std::shared_ptr<const session_environment> environment) {
+    self_ = self;
     environment_ = std::move(environment);
     puller_.emplace(*environment_, storage::queue_index::source::memory_and_disk);
 }
@@ -34,6 +39,12 @@ void reader_state::read(const read_job& job) {
         break;
     case request_code::query_message:
         query_message();
+        break;
+    case request_code::explain_message:
+        explain(job);
+        break;
+    case request_code::end_transaction:
+        repeated_decision(*environment_, command_, answers_);
         break;
     default:
         pull();
@@ -122,6 +133,13 @@ void reader_state::search_offset() {
     protocol::append_response(answers_, to, protocol::offset_response{*found});
 }
 
+caf::result<std::int64_t> reader_state::offset_at(queue_key queue, timestamp_ms time) {
+    const auto found = first_at_or_after(queue, environment_->view->queues().bounds(queue), time);
+    if (!found.ok())
+        return caf::make_error(caf::sec::runtime_error, found.failure().message);
+    return found->value();
+}
+
 void reader_state::earliest_store_time() {
     const auto to = protocol::answer_to::of(command_);
     const auto request = protocol::decode_header<protocol::get_earliest_store_time_request>(command_);
@@ -141,45 +159,12 @@ void reader_state::earliest_store_time() {
     protocol::append_response(answers_, to, answer);
 }
 
-// Positions rise along a queue, so the record's queue offset is found by halving.
 result<std::optional<std::vector<std::byte>>> reader_state::complete_record(log_position position) {
     using nothing = std::optional<std::vector<std::byte>>;
-    if (position >= environment_->view->marks().applied)
-        return nothing{};
-    const auto entry = environment_->reader->entry_containing(position);
-    if (!entry.ok())
-        return entry.failure().code == errc::corrupted ? result<nothing>{entry.failure()}
-                                                       : result<nothing>{nothing{}};
-    const auto offset = position - entry->position;
-    if (offset < storage::entry_header_size + broker::command_header_size)
-        return nothing{};
-    const auto decoded = protocol::decode_stored_message(entry->entry.view().subspan(offset));
-    if (!decoded.ok() || decoded->physical_offset != static_cast<std::int64_t>(position.value()))
-        return nothing{};
-    const auto topic = environment_->view->find_topic(decoded->topic);
-    if (!topic)
-        return nothing{};
-    const queue_key queue{topic->id, queue_number{static_cast<std::uint32_t>(decoded->queue_id)}};
-    const auto bounds = environment_->view->queues().bounds(queue);
-    auto low = bounds.first;
-    auto high = bounds.last;
-    while (low < high) {
-        const auto middle = low + (high - low) / 2;
-        const auto candidate = entry_at(queue, middle);
-        if (!candidate.ok())
-            return candidate.failure();
-        if (candidate->position < position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const auto found = low < bounds.last ? entry_at(queue, low) : result<storage::queue_index_entry>{error{}};
-    if (!found.ok() || found->position != position)
-        return nothing{};
-    const auto bytes = entry->entry.view().subspan(offset, decoded->size);
-    std::vector<std::byte> record{bytes.begin(), bytes.end()};
-    protocol::patch_queue_offset(record.data(), low);
-    return nothing{std::move(record)};
+    auto found = find_visible_record(*environment_, position);
+    if (!found.ok())
+        return found.failure();
+    return *found ? nothing{std::move((*found)->bytes)} : nothing{};
 }
 
 void reader_state::view_message() {
@@ -249,6 +234,43 @@ void reader_state::query_message() {
     protocol::append_response(answers_, to, answer, records.view());
 }
 
+// What only the commit log knows is asked of it, and then everything is looked at anew.
+void reader_state::explain(const read_job& job) {
+    const auto to = protocol::answer_to::of(command_);
+    const auto request = protocol::decode_header<protocol::explain_request>(command_);
+    if (!request.ok())
+        return fail(request.failure());
+    std::optional<log_position> undecided;
+    const auto page = explainer{
+        *environment_, [&](log_position half) -> std::optional<broker::half_message> {
+            undecided = half;
+            return std::nullopt;
+        }}.explain(request->key, request->topic);
+    if (!page.ok())
+        return fail(page.failure());
+    if (!undecided)
+        return protocol::append_success(answers_, to, as_bytes(*page));
+    auto query = std::make_shared<half_query>();
+    query->due.push_back(*undecided);
+    const auto answer = [environment = environment_, connection = job.connection, to,
+                         key = std::string{request->key},
+                         topic = std::string{request->topic}](std::optional<broker::half_message> half) {
+        const auto full = explainer{*environment, [&](log_position) { return half; }}.explain(key, topic);
+        byte_buffer out;
+        if (full.ok())
+            protocol::append_success(out, to, as_bytes(*full));
+        else
+            protocol::append_failure(out, to, response_code::system_error, full.failure().message);
+        connection->send(out.release());
+    };
+    self_->request(environment_->log, caf::infinite, halves_atom::value, half_query_ptr{std::move(query)})
+        .then(
+            [answer](const half_report_ptr& report) {
+                answer(report->undecided.empty() ? std::nullopt : std::optional{report->undecided.front()});
+            },
+            [answer](const caf::error&) { answer(std::nullopt); });
+}
+
 void reader_state::fail(const error& why) {
     spdlog::debug("refused request {}: {}", command_.code(), why.message);
     protocol::append_failure(answers_, protocol::answer_to::of(command_), response_code::system_error,
@@ -257,8 +279,11 @@ void reader_state::fail(const error& why) {
 
 reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
                                    std::shared_ptr<const session_environment> environment) {
-    self->state.set_up(std::move(environment));
-    return {[self](read_atom, const read_job_ptr& job) { self->state.read(*job); }};
+    self->state.set_up(self, std::move(environment));
+    return {[self](read_atom, const read_job_ptr& job) { self->state.read(*job); },
+            [self](query_atom, queue_key queue, timestamp_ms time) {
+                return self->state.offset_at(queue, time);
+            }};
 }
 
 } // namespace holdfast::actors

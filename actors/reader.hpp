@@ -11,8 +11,9 @@ namespace holdfast::actors {
 
 class reader_state {
   public:
-    void set_up(std::shared_ptr<const session_environment> environment);
+    void set_up(reader_actor::pointer self, std::shared_ptr<const session_environment> environment);
     void read(const read_job& job);
+    caf::result<std::int64_t> offset_at(queue_key queue, timestamp_ms time);
 
   private:
     void pull();
@@ -20,17 +21,19 @@ class reader_state {
     void earliest_store_time();
     void view_message();
     void query_message();
+    void explain(const read_job& job);
 
     // The place of the record at `offset`, which lies within the queue's bounds.
     result<storage::queue_index_entry> entry_at(queue_key queue, queue_offset offset);
     // Its bytes, queue offset not yet filled in.
     result<shared_bytes> record_at(log_position position, std::uint32_t size);
-    // The record with its queue offset, found by its position alone; nothing when no queue holds it.
+    // The record as consumers get it, found by its position alone; nothing when no queue holds it.
     result<std::optional<std::vector<std::byte>>> complete_record(log_position position);
     result<timestamp_ms> store_time_at(queue_key queue, queue_offset offset);
     result<queue_offset> first_at_or_after(queue_key queue, storage::queue_bounds bounds, timestamp_ms time);
     void fail(const error& why);
 
+    reader_actor::pointer self_ = nullptr;
     std::shared_ptr<const session_environment> environment_;
     std::optional<pull_reader> puller_;
     protocol::remoting_command command_;

@@ -52,7 +52,8 @@ void retain(scheduler_state& state) {
     if (!segments.ok())
         return spdlog::error("retention can't see the segments: {}", segments.failure().message);
     if (const auto until = expired_until(*segments, now, environment.config->retention))
-        caf::anon_send(environment.checkpointer, plan_atom::value, *until);
+        caf::anon_send(environment.commit_log, plan_atom::value, *until,
+                       now - std::chrono::milliseconds{environment.config->retention}.count());
 }
 
 } // namespace

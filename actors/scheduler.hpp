@@ -21,7 +21,7 @@ struct scheduler_environment {
     storage::log_store* log = nullptr;
     node_health* health = nullptr;
     std::function<timestamp_ms()> wall_clock;
-    checkpointer_actor checkpointer;
+    commit_log_actor commit_log;
 };
 
 // Why the disk takes no more messages now; nothing when it does.

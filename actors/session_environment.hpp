@@ -5,6 +5,8 @@
 #include "actors/group_registry.hpp"
 #include "actors/messages.hpp"
 #include "actors/node_health.hpp"
+#include "actors/producer_connections.hpp"
+#include "actors/queue_owners.hpp"
 #include "actors/wake_registry.hpp"
 #include "broker/message_intake.hpp"
 #include "config/node_config.hpp"
@@ -33,12 +35,17 @@ struct session_environment {
     std::atomic<storage::key_index*>* keys = nullptr;
     group_registry* groups = nullptr;
     wake_registry* waiters = nullptr;
+    queue_owners* owners = nullptr;
+    producer_connections* producers = nullptr;
     node_health* health = nullptr;
     node_counters* counters = nullptr;
     std::function<timestamp_ms()> wall_clock;
 
     commit_log_actor log;
     group_directory_actor directory;
+    transaction_coordinator_actor transactions;
+    retry_service_actor retries;
+    delay_scheduler_actor delays;
     admin_actor admin;
     name_service_actor name_service;
     std::vector<reader_actor> readers;

@@ -60,10 +60,12 @@ session_router::target session_router::target_of(byte_view frame) {
     case request_code::send_message:
     case request_code::send_message_v2:
     case request_code::send_batch_message:
+    case request_code::end_transaction:
         return target::producer;
     case request_code::pull_message:
     case request_code::lite_pull_message:
     case request_code::query_message:
+    case request_code::explain_message:
     case request_code::query_consumer_offset:
     case request_code::update_consumer_offset:
     case request_code::search_offset_by_timestamp:
@@ -75,7 +77,13 @@ session_router::target session_router::target_of(byte_view frame) {
     case request_code::unregister_client:
     case request_code::get_consumer_list_by_group:
     case request_code::check_client_config:
+    case request_code::lock_batch_mq:
+    case request_code::unlock_batch_mq:
         return target::consumer;
+    case request_code::consumer_send_message_back:
+        return target::retries;
+    case request_code::recall_message:
+        return target::delays;
     default:
         return is_name_service_code(static_cast<request_code>(code)) ? target::name_service : target::admin;
     }
@@ -108,6 +116,7 @@ void session_router::frames_received(network::connection& from, network::frame_b
 
 void session_router::deliver(sessions& to, target where, session_frames frames) {
     auto shared = std::make_shared<const session_frames>(std::move(frames));
+    const auto job = [&] { return std::make_shared<const admin_job>(admin_job{to.connection, shared}); };
     switch (where) {
     case target::producer:
         if (!to.producer)
@@ -118,11 +127,13 @@ void session_router::deliver(sessions& to, target where, session_frames frames) 
             to.consumer = system_.spawn(consumer_session, to.connection, environment_);
         return caf::anon_send(to.consumer, frames_atom::value, std::move(shared));
     case target::name_service:
-        return caf::anon_send(environment_->name_service, frames_atom::value,
-                              std::make_shared<const admin_job>(admin_job{to.connection, std::move(shared)}));
+        return caf::anon_send(environment_->name_service, frames_atom::value, job());
+    case target::retries:
+        return caf::anon_send(environment_->retries, frames_atom::value, job());
+    case target::delays:
+        return caf::anon_send(environment_->delays, frames_atom::value, job());
     case target::admin:
-        return caf::anon_send(environment_->admin, frames_atom::value,
-                              std::make_shared<const admin_job>(admin_job{to.connection, std::move(shared)}));
+        return caf::anon_send(environment_->admin, frames_atom::value, job());
     case target::dropped:
         return;
     }

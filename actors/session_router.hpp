@@ -22,8 +22,8 @@ class session_router final : public network::frame_handler {
     void connection_closed(connection_id which, std::string_view reason) override;
 
   private:
-    enum class target : std::uint8_t { producer, consumer, name_service, admin, dropped };
-    static constexpr std::size_t target_count = 5;
+    enum class target : std::uint8_t { producer, consumer, name_service, retries, delays, admin, dropped };
+    static constexpr std::size_t target_count = 7;
 
     // A session is made with its first frame: most connections are either a producer's or a consumer's.
     struct sessions {

@@ -40,6 +40,13 @@ class wake_registry {
         sessions_.erase(session);
     }
 
+    // Null when the session is gone.
+    [[nodiscard]] consumer_session_actor find(connection_id session) const {
+        const std::lock_guard lock{mutex_};
+        const auto found = sessions_.find(session);
+        return found == sessions_.end() ? consumer_session_actor{} : found->second;
+    }
+
     // One wake a session; waiters whose session is gone are passed over. Sorts `waiters`.
     [[nodiscard]] std::vector<wake> group(std::vector<storage::waiter_id>& waiters) const {
         std::sort(waiters.begin(), waiters.end());

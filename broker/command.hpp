@@ -5,15 +5,16 @@
 //     offset  width  field    (little-endian)
 //          0      4  size     payload bytes, without the padding
 //          4      4  back     distance from the payload's first byte back to the entry's first byte
-//          8      4  topic    message: the topic's id; otherwise 0
-//         12      4  queue    message: the queue's number; otherwise 0
-//         16      4  tags     message: Java hash of the tag, 0 when there is none; otherwise 0
+//          8      4  topic    record: the topic's id; otherwise 0
+//         12      4  queue    record: the queue's number; otherwise 0
+//         16      4  tags     record: Java hash of the tag, 0 when there is none; otherwise 0
 //         20      1  kind     command_kind
 //         21      3  zero
 //
-// A message's payload is RocketMQ's stored record (protocol reference 5.1) with queueOffset 0: queue offsets
-// are given out by apply and patched in when the record is read. `back` lets a reader who holds only a
-// message's position (clients do) find and verify the entry around it.
+// "record" are the kinds message, half and delayed: their payload begins with RocketMQ's stored record
+// (protocol reference 5.1) with queueOffset 0: queue offsets are given out by apply and patched in when the
+// record is read. `back` lets a reader who holds only a message's position (clients do) find and verify the
+// entry around it.
 #pragma once
 
 #include "base/bytes.hpp"
@@ -41,11 +42,23 @@ enum class command_kind : std::uint8_t {
     // other or of an operator: one that is there already stays as it is.
     topic_create = 10, // payload: topic_config
     group_create = 11, // payload: group_config
+    // Messages that are in no queue yet: a stored record and a trailer (delivery_records.hpp).
+    half = 12,    // waits for its transaction's decision
+    delayed = 15, // waits for its time
+    decisions = 13,
+    half_checks = 14,
+    deliveries = 16,
+    delayed_cancel = 17,
+    queue_locks = 18, // payload: lock_changes
 };
 
 using storage::command_header_size; // the log finds an entry by a command's `back`, so it knows the header
                                     // too
 inline constexpr std::size_t command_alignment = 8;
+
+[[nodiscard]] constexpr bool has_record(command_kind kind) {
+    return kind == command_kind::message || kind == command_kind::half || kind == command_kind::delayed;
+}
 
 struct command_header {
     std::uint32_t size = 0;
@@ -68,6 +81,11 @@ struct command_view {
 }
 
 void encode_command_header(const command_header& header, std::byte* to);
+
+// The kind of the command whose payload begins at `payload_offset` of a verified entry.
+[[nodiscard]] inline command_kind kind_at(byte_view entry, std::size_t payload_offset) {
+    return static_cast<command_kind>(entry[payload_offset - command_header_size + 20]);
+}
 
 // Walks the commands of one entry. `entry` is the whole entry, header included; `body_offset` is where the
 // first command begins. The entry's checksum has been verified, so a command that does not fit means a

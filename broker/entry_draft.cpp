@@ -40,8 +40,13 @@ std::byte* entry_draft::extend(std::size_t payload_size, command_header header) 
 }
 
 std::span<std::byte> entry_draft::add_message(queue_key queue, std::int32_t tags, std::size_t size) {
+    return add_record(command_kind::message, queue, tags, size);
+}
+
+std::span<std::byte> entry_draft::add_record(command_kind kind, queue_key queue, std::int32_t tags,
+                                             std::size_t size) {
     command_header header;
-    header.kind = command_kind::message;
+    header.kind = kind;
     header.topic = queue.topic;
     header.queue = queue.queue;
     header.tags = tags;

@@ -33,6 +33,8 @@ class entry_draft {
     // A message's place: the caller must fill all `size` bytes with a stored record before the draft is
     // appended. The span is valid until the next add.
     std::span<std::byte> add_message(queue_key queue, std::int32_t tags, std::size_t size);
+    // The same for a record of another kind: `size` includes its trailer, which the caller fills in too.
+    std::span<std::byte> add_record(command_kind kind, queue_key queue, std::int32_t tags, std::size_t size);
     void add(command_kind kind, byte_view payload);
     void add(command_kind kind, std::string_view payload) { add(kind, as_bytes(payload)); }
 

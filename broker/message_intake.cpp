@@ -1,10 +1,10 @@
 #include "broker/message_intake.hpp"
 
+#include "broker/delivery_records.hpp"
 #include "protocol/batch.hpp"
 #include "protocol/names.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
-#include "protocol/tags.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,13 +20,20 @@ constexpr std::int32_t storable_flags =
     protocol::sys_flag::compressed | protocol::sys_flag::multi_tags | protocol::sys_flag::born_host_ipv6 |
     protocol::sys_flag::store_host_ipv6 | protocol::sys_flag::compression_mask;
 
-refusal not_supported(std::string_view what) {
-    return {response_code::request_code_not_supported,
-            std::string{what} + " are not supported by this broker yet"};
-}
-
 refusal illegal(std::string why) {
     return {response_code::message_illegal, std::move(why)};
+}
+
+// Where PGROUP is within the record.
+half_trailer trailer_of(byte_view record, std::int32_t immunity_ms) {
+    half_trailer trailer;
+    trailer.immunity_ms = immunity_ms;
+    const auto written = protocol::decode_stored_message(record);
+    HOLDFAST_CHECK(written.ok());
+    const auto group = written->property(property::producer_group).value_or("");
+    trailer.group_at = static_cast<std::uint32_t>(as_bytes(group).data() - record.data());
+    trailer.group_size = static_cast<std::uint16_t>(group.size());
+    return trailer;
 }
 
 } // namespace
@@ -49,52 +56,15 @@ std::optional<refusal> message_intake::check_request(const protocol::send_messag
     if (protocol::is_forbidden_to_send(request.topic))
         return refusal{response_code::no_permission, "the topic " + std::string{request.topic} +
                                                          " belongs to the broker; choose another name"};
-    if (protocol::is_retry_topic(request.topic) || protocol::is_dead_letter_topic(request.topic))
-        return not_supported("sends to retry and dead-letter topics");
-    if ((request.sys_flag & protocol::sys_flag::transaction_mask) != 0)
-        return not_supported("transactional messages");
+    if (request.is_batch && protocol::is_retry_topic(request.topic))
+        return illegal("a batch can't be sent to a retry topic; send its messages one by one");
+    const auto decided = request.sys_flag & protocol::sys_flag::transaction_mask;
+    if (decided != 0 && decided != protocol::sys_flag::transaction_prepared)
+        return illegal("sysFlag " + std::to_string(request.sys_flag) +
+                       " says that the message is committed or rolled back, which only END_TRANSACTION does");
     if ((request.sys_flag & ~(storable_flags | protocol::sys_flag::transaction_mask)) != 0)
         return illegal("sysFlag " + std::to_string(request.sys_flag) + " has bits that a client may not set");
     return std::nullopt;
-}
-
-message_intake::scanned_properties message_intake::scan(std::string_view properties) {
-    scanned_properties found{properties, 0, std::nullopt};
-    bool has_wait = false;
-    for (const auto& [name, value] : protocol::properties_view{properties}) {
-        switch (name.front()) {
-        case 'T':
-            if (name == property::tags)
-                found.tags = protocol::java_hash(value);
-            else if (name == property::transaction_message && value == "true")
-                found.unsupported = not_supported("transactional messages");
-            else if (name == property::timer_delay_s || name == property::timer_delay_ms ||
-                     name == property::timer_deliver_ms)
-                found.unsupported = not_supported("delayed messages");
-            break;
-        case 'D':
-            if (name == property::delay && value != "0")
-                found.unsupported = not_supported("delayed messages");
-            break;
-        case 'W':
-            has_wait = has_wait || name == property::wait;
-            break;
-        default:
-            break;
-        }
-    }
-    // WAIT speaks to the broker, not to consumers. Group commit makes waiting free, so every message waits.
-    if (has_wait) {
-        scratch_.clear();
-        for (const auto& [name, value] : protocol::properties_view{properties}) {
-            if (name == property::wait)
-                continue;
-            scratch_.append(name).push_back(protocol::name_separator);
-            scratch_.append(value).push_back(protocol::property_separator);
-        }
-        found.text = scratch_;
-    }
-    return found;
 }
 
 std::optional<refusal> message_intake::take(const protocol::send_message_request& request,
@@ -116,7 +86,7 @@ std::optional<refusal> message_intake::take(const protocol::send_message_request
     if (request.is_batch)
         return take_batch(request, topic, born_host, draft, places, taken);
     if (auto refused = add(request, topic, born_host, taken.queue, request.flag, request.body,
-                           request.properties, draft, places))
+                           request.properties, draft, places, taken))
         return refused;
     taken.messages = 1;
     return std::nullopt;
@@ -138,48 +108,90 @@ std::optional<refusal> message_intake::take_batch(const protocol::send_message_r
     const auto first_check = protocol::batch_reader{request.body};
     auto checking = first_check;
     while (auto message = checking.next()) {
-        const auto scanned = scan((*message)->properties);
-        if (scanned.unsupported)
-            return scanned.unsupported;
-        const auto fits = protocol::check_properties_size(scanned.text, cluster_property_.size() + 1);
+        const auto meant = scan_send_properties((*message)->properties, settings_.delays, now_, scratch_);
+        if (!meant.ok())
+            return illegal(meant.failure().message);
+        if (meant->transactional || meant->due ||
+            (request.sys_flag & protocol::sys_flag::transaction_mask) != 0)
+            return illegal("a batch can hold no transactional or delayed messages; send them one by one");
+        const auto fits = protocol::check_properties_size(meant->text, cluster_property_.size() + 1);
         if (!fits.ok())
             return illegal(fits.failure().message);
     }
     auto reading = first_check;
     while (auto message = reading.next()) {
         if (auto refused = add(request, topic, born_host, taken.queue, (*message)->flag, (*message)->body,
-                               (*message)->properties, draft, places))
+                               (*message)->properties, draft, places, taken))
             return refused;
     }
     taken.messages = static_cast<std::uint32_t>(*count);
     return std::nullopt;
 }
 
+std::string_view message_intake::added_properties(const protocol::send_message_request& request,
+                                                  const send_properties& meant, const topic_config& topic,
+                                                  queue_number queue) {
+    const bool half = meant.transactional || (request.sys_flag & protocol::sys_flag::transaction_mask) != 0;
+    if (!half && !meant.due)
+        return cluster_property_;
+    // Consumers of such messages find their origin here, as RocketMQ's do (T26).
+    added_ = cluster_property_;
+    protocol::append_property(added_, property::real_topic, topic.name);
+    protocol::append_property(added_, property::real_queue_id, std::to_string(queue.value()));
+    if (half && meant.producer_group.empty())
+        protocol::append_property(added_, property::producer_group, request.producer_group);
+    return added_;
+}
+
 std::optional<refusal> message_intake::add(const protocol::send_message_request& request,
                                            const topic_config& topic, const protocol::ipv4_host& born_host,
                                            queue_number queue, std::int32_t flag, byte_view body,
                                            std::string_view properties, entry_draft& draft,
-                                           std::vector<std::uint32_t>& places) {
-    auto scanned = scan(properties);
-    if (scanned.unsupported)
-        return std::move(scanned.unsupported);
+                                           std::vector<std::uint32_t>& places, taken_send& taken) {
+    auto meant = scan_send_properties(properties, settings_.delays, now_, scratch_);
+    if (!meant.ok())
+        return illegal(meant.failure().message);
+    // A client that gives a message up for the last time asks for its next delay all the same.
+    if (protocol::is_dead_letter_topic(topic.name))
+        meant->due.reset();
+    const bool half = meant->transactional || (request.sys_flag & protocol::sys_flag::transaction_mask) != 0;
+    if (half && settings_.rejects_transactions)
+        return refusal{response_code::no_permission,
+                       "this broker takes no transactional messages: rejectTransactionMessage = true"};
+    if (half && meant->due)
+        return illegal("a transactional message can't be delayed as well; leave one of the two out");
+    if (half && request.producer_group.empty() && meant->producer_group.empty())
+        return illegal("a transactional message needs a producer group to ask back: set PGROUP");
     protocol::stored_message message;
     message.queue = queue;
     message.flag = flag;
-    message.sys_flag = request.sys_flag | (topic.multi_tags ? protocol::sys_flag::multi_tags : 0);
+    message.sys_flag = (request.sys_flag & ~protocol::sys_flag::transaction_mask) |
+                       (topic.multi_tags ? protocol::sys_flag::multi_tags : 0) |
+                       (half ? protocol::sys_flag::transaction_prepared : 0);
     message.born = request.born;
     message.born_host = born_host;
     message.store_host = settings_.store_host;
     message.reconsume_times = std::max(request.reconsume_times, 0);
     message.body = body;
     message.topic = topic.name;
-    message.properties = scanned.text;
-    message.more_properties = cluster_property_;
+    message.properties = meant->text;
+    message.more_properties = added_properties(request, *meant, topic, queue);
     if (const auto fits = message.check(); !fits.ok())
         return illegal(fits.failure().message);
     places.push_back(static_cast<std::uint32_t>(draft.next_payload()));
-    const auto to = draft.add_message({topic.id, queue}, scanned.tags, message.size());
+    const auto kind = half ? command_kind::half : meant->due ? command_kind::delayed : command_kind::message;
+    const auto size = message.size();
+    const auto trailer = half ? half_trailer_bytes : meant->due ? delayed_trailer_bytes : 0;
+    const auto to = draft.add_record(kind, {topic.id, queue}, meant->tags, size + trailer);
     protocol::write_stored_message(to.data(), message);
+    if (half)
+        encode(trailer_of(to.first(size), meant->immunity_ms), to.data() + size);
+    else if (meant->due)
+        store_little(to.data() + size, *meant->due);
+    if (meant->by_timer) {
+        taken.recall_at = timestamp_ms{*meant->due};
+        taken.recall_key = meant->unique_key;
+    }
     return std::nullopt;
 }
 

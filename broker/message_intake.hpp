@@ -7,6 +7,7 @@
 #include "base/ids.hpp"
 #include "broker/entry_draft.hpp"
 #include "broker/records.hpp"
+#include "broker/send_properties.hpp"
 #include "protocol/codes.hpp"
 #include "protocol/host.hpp"
 #include "protocol/send_message.hpp"
@@ -29,12 +30,17 @@ struct intake_settings {
     std::size_t max_message_bytes = 0; // of one body; of a whole batch
     std::size_t max_entry_bytes = 0;   // what the log takes at once
     protocol::ipv4_host store_host;    // the address that clients know this broker by
+    delay_rules delays;
+    bool rejects_transactions = false; // rejectTransactionMessage
 };
 
 // What a send became.
 struct taken_send {
     queue_number queue;
     std::uint32_t messages = 0;
+    // Of a message with a time of its own: how 370 can name it (protocol reference 7.6).
+    timestamp_ms recall_at{0};
+    std::string recall_key; // its UNIQ_KEY
 };
 
 class message_intake {
@@ -43,6 +49,9 @@ class message_intake {
 
     // What can be said before the topic is known: names, reserved topics, features that are not there.
     [[nodiscard]] static std::optional<refusal> check_request(const protocol::send_message_request& request);
+
+    // The time of the sends to come; for delays.
+    void set_now(timestamp_ms now) { now_ = now; }
 
     // Adds the messages of `request` to `draft`, and the place of each record within the entry to `places`.
     // Nothing is added when it is refused. `spread` chooses the queue when the client leaves that to the
@@ -59,13 +68,6 @@ class message_intake {
                                             const topic_config& topic, std::size_t frame_bytes) const;
 
   private:
-    struct scanned_properties {
-        std::string_view text; // without WAIT
-        std::int32_t tags = 0;
-        std::optional<refusal> unsupported;
-    };
-
-    scanned_properties scan(std::string_view properties);
     std::optional<refusal> take_batch(const protocol::send_message_request& request,
                                       const topic_config& topic, const protocol::ipv4_host& born_host,
                                       entry_draft& draft, std::vector<std::uint32_t>& places,
@@ -73,10 +75,16 @@ class message_intake {
     std::optional<refusal> add(const protocol::send_message_request& request, const topic_config& topic,
                                const protocol::ipv4_host& born_host, queue_number queue, std::int32_t flag,
                                byte_view body, std::string_view properties, entry_draft& draft,
-                               std::vector<std::uint32_t>& places);
+                               std::vector<std::uint32_t>& places, taken_send& taken);
+    // What the broker adds to the properties.
+    std::string_view added_properties(const protocol::send_message_request& request,
+                                      const send_properties& meant, const topic_config& topic,
+                                      queue_number queue);
 
     intake_settings settings_;
+    timestamp_ms now_{0};
     std::string cluster_property_;
+    std::string added_; // scratch
     std::size_t fixed_room_;
     std::string scratch_; // properties without WAIT
 };

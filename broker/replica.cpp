@@ -17,6 +17,7 @@ replica::replica(replica_settings settings, recovered_tail tail, state recovered
       flushed_(tail.next),
       durable_(tail.next),
       applied_(tail.next),
+      applied_time_(tail.last_timestamp),
       geometry_(tail.geometry),
       last_checksum_(tail.last_checksum),
       last_timestamp_(tail.last_timestamp) {}
@@ -111,11 +112,13 @@ void replica::seal(entry_draft& draft, log_position position, timestamp_ms now) 
     while (!cursor.done()) {
         const auto command = cursor.next();
         HOLDFAST_CHECK(command.ok());
-        if (command->header.kind != command_kind::message)
+        if (!has_record(command->header.kind))
             continue;
         const auto record = bytes.subspan(command->payload_offset, command->header.size);
         protocol::patch_physical_offset(record.data(), position + command->payload_offset);
         protocol::patch_store_timestamp(record.data(), last_timestamp_);
+        if (command->header.kind == command_kind::delayed)
+            settle_due(record.data(), record.size(), last_timestamp_);
     }
     storage::entry_header header;
     header.previous_checksum = last_checksum_;
@@ -129,6 +132,7 @@ void replica::seal(entry_draft& draft, log_position position, timestamp_ms now) 
 }
 
 void replica::push(pending_entry entry) {
+    entry.timestamp = last_timestamp_;
     next_ = entry.end;
     unapplied_.push_back(std::move(entry));
 }
@@ -178,6 +182,7 @@ void replica::apply_committed(effects& out) {
         }
         applied_ = entry.end;
         last_applied_entry_ = entry.position;
+        applied_time_ = entry.timestamp;
     }
     state_.collect_runs(out.changes);
 }

@@ -131,6 +131,8 @@ class replica {
     [[nodiscard]] log_position applied() const { return applied_; }
     // The start of the last entry applied since the start; 0 when none was.
     [[nodiscard]] log_position last_applied_entry() const { return last_applied_entry_; }
+    // The time of the last entry applied.
+    [[nodiscard]] timestamp_ms applied_time() const { return applied_time_; }
     [[nodiscard]] term_number term() const { return raft_.term(); }
     [[nodiscard]] bool leading() const { return leading_ && !fenced_; }
     [[nodiscard]] const state& current() const { return state_; }
@@ -140,6 +142,7 @@ class replica {
         shared_bytes bytes;
         log_position position;
         log_position end; // where the entry after it begins
+        timestamp_ms timestamp;
         batch_ticket ticket;
         bool has_ticket = false;
         bool filler = false;
@@ -171,6 +174,7 @@ class replica {
     log_position durable_; // survives a power cut here
     log_position applied_;
     log_position last_applied_entry_;
+    timestamp_ms applied_time_;
     storage::segment_geometry geometry_;
     std::uint32_t last_checksum_ = 0;
     timestamp_ms last_timestamp_;

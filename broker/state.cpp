@@ -11,7 +11,18 @@ namespace holdfast::broker {
 
 result<void> state::apply(byte_view entry, log_position position, state_changes& changes,
                           std::vector<queue_offset>& offsets) {
-    command_cursor cursor{entry, storage::entry_header_size};
+    application what{entry, position, true, changes, offsets};
+    return apply_commands(what);
+}
+
+result<void> state::apply_messages(byte_view entry, log_position position, state_changes& changes) {
+    std::vector<queue_offset> offsets;
+    application what{entry, position, false, changes, offsets};
+    return apply_commands(what);
+}
+
+result<void> state::apply_commands(application& what) {
+    command_cursor cursor{what.entry, storage::entry_header_size};
     while (!cursor.done()) {
         const auto command = cursor.next();
         if (!command.ok())
@@ -20,41 +31,22 @@ result<void> state::apply(byte_view entry, log_position position, state_changes&
         result<void> applied;
         switch (header.kind) {
         case command_kind::message:
-            offsets.push_back(apply_message({header.topic, header.queue}, position + command->payload_offset,
-                                            header.size, header.tags));
+            what.offsets.push_back(
+                append({header.topic, header.queue},
+                       {what.position + command->payload_offset, header.size, header.tags}));
             break;
-        case command_kind::topic_put:
-            applied = put_topic(command->payload, existing::is_replaced, changes);
-            break;
-        case command_kind::topic_create:
-            applied = put_topic(command->payload, existing::stays, changes);
-            break;
-        case command_kind::topic_delete:
-            delete_topic(as_text(command->payload), changes);
-            break;
-        case command_kind::group_put:
-            applied = put_group(command->payload, existing::is_replaced, changes);
-            break;
-        case command_kind::group_create:
-            applied = put_group(command->payload, existing::stays, changes);
-            break;
-        case command_kind::group_delete:
-            delete_group(as_text(command->payload), changes);
-            break;
-        case command_kind::offsets_commit:
-            applied = commit_offsets(command->payload, changes);
-            break;
-        case command_kind::leadership:
-        case command_kind::idle_mark:
-            break;
-        case command_kind::trim:
-            applied = trim(command->payload, changes);
+        case command_kind::half:
+        case command_kind::decisions:
+        case command_kind::half_checks:
+        case command_kind::delayed:
+        case command_kind::deliveries:
+        case command_kind::delayed_cancel:
+            applied = apply_delivery(*command, what);
             break;
         default:
-            return error{errc::not_supported,
-                         "the log holds a command of kind " + std::to_string(static_cast<int>(header.kind)) +
-                             " at position " + std::to_string(position.value()) +
-                             ", which this version does not know: start the version that wrote it"};
+            if (what.facts)
+                applied = apply_fact(*command, what);
+            break;
         }
         if (!applied.ok())
             return applied;
@@ -62,13 +54,48 @@ result<void> state::apply(byte_view entry, log_position position, state_changes&
     return {};
 }
 
-queue_offset state::apply_message(queue_key key, log_position record, std::uint32_t size, std::int32_t tags) {
+result<void> state::apply_fact(const command_view& command, application& what) {
+    auto& changes = what.changes;
+    switch (command.header.kind) {
+    case command_kind::topic_put:
+        return put_topic(command.payload, existing::is_replaced, changes);
+    case command_kind::topic_create:
+        return put_topic(command.payload, existing::stays, changes);
+    case command_kind::topic_delete:
+        delete_topic(as_text(command.payload), changes);
+        return {};
+    case command_kind::group_put:
+        return put_group(command.payload, existing::is_replaced, changes);
+    case command_kind::group_create:
+        return put_group(command.payload, existing::stays, changes);
+    case command_kind::group_delete:
+        delete_group(as_text(command.payload), changes);
+        return {};
+    case command_kind::offsets_commit:
+        return commit_offsets(command.payload, changes);
+    case command_kind::queue_locks:
+        return change_locks(command.payload, changes);
+    case command_kind::leadership:
+    case command_kind::idle_mark:
+        return {};
+    case command_kind::trim:
+        return trim(command.payload, changes);
+    default:
+        return error{errc::not_supported, "the log holds a command of kind " +
+                                              std::to_string(static_cast<int>(command.header.kind)) +
+                                              " at position " + std::to_string(what.position.value()) +
+                                              ", which this version does not know: start the version that "
+                                              "wrote it"};
+    }
+}
+
+queue_offset state::append(queue_key key, const storage::queue_index_entry& entry) {
     auto* const queue = find_queue(key);
     if (queue == nullptr)
         return queue_offset{-1};
     if (queue->run.empty())
         touched_.push_back(queue);
-    queue->run.push_back({record, size, tags});
+    queue->run.push_back(entry);
     return queue->next + static_cast<std::int64_t>(queue->run.size() - 1);
 }
 
@@ -120,6 +147,7 @@ void state::delete_topic(std::string_view name, state_changes& changes) {
     std::erase_if(queues_, [&](const auto& queue) { return queue.first.topic == topic->id; });
     for (auto& [group, offsets] : offsets_)
         std::erase_if(offsets, [&](const auto& offset) { return offset.first.topic == topic->id; });
+    locks_.forget_topic(topic->id);
     changes.facts.emplace_back(topic_deleted{topic});
 }
 
@@ -140,6 +168,7 @@ void state::delete_group(std::string_view name, state_changes& changes) {
         groups_.erase(found);
     if (const auto found = offsets_.find(name); found != offsets_.end())
         offsets_.erase(found);
+    locks_.forget_group(name);
     changes.facts.emplace_back(group_deleted{std::string{name}});
 }
 
@@ -157,6 +186,16 @@ result<void> state::commit_offsets(byte_view payload, state_changes& changes) {
     return {};
 }
 
+result<void> state::change_locks(byte_view payload, state_changes& changes) {
+    auto decoded = decode_lock_changes(payload);
+    if (!decoded.ok())
+        return decoded.failure();
+    for (auto& change : decoded->changes)
+        if (topics_by_id_.contains(change.queue.topic) && locks_.apply(decoded->group, change))
+            changes.facts.emplace_back(lock_put{decoded->group, std::move(change)});
+    return {};
+}
+
 result<void> state::trim(byte_view payload, state_changes& changes) {
     auto snapshot = decode_snapshot(payload);
     if (!snapshot.ok())
@@ -167,21 +206,8 @@ result<void> state::trim(byte_view payload, state_changes& changes) {
     for (const auto& [queue, first] : snapshot->firsts)
         if (auto* const trimmed = find_queue(queue))
             trimmed->first = std::max(trimmed->first, first);
+    ledger_.forget_below(snapshot->first);
     changes.facts.emplace_back(log_trimmed{snapshot->first, std::move(snapshot->firsts)});
-    return {};
-}
-
-result<void> state::apply_messages(byte_view entry, log_position position) {
-    command_cursor cursor{entry, storage::entry_header_size};
-    while (!cursor.done()) {
-        const auto command = cursor.next();
-        if (!command.ok())
-            return command.failure();
-        const auto& header = command->header;
-        if (header.kind == command_kind::message)
-            apply_message({header.topic, header.queue}, position + command->payload_offset, header.size,
-                          header.tags);
-    }
     return {};
 }
 

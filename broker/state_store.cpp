@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t longest_run = 1024;
 
 constexpr std::string_view next_topic_key = "mnext_topic";
+constexpr std::string_view next_half_key = "mnext_half";
+constexpr std::string_view next_delayed_key = "mnext_delayed";
+constexpr std::string_view delay_key_name = "mdelay";
 constexpr std::string_view first_position_key = "mfirst_position";
 constexpr std::string_view last_entry_key = "mlast_entry";
 constexpr std::string_view log_durable_key = "mlog_durable";
@@ -34,16 +37,62 @@ std::string queue_key_of(char prefix, queue_key queue) {
     return key;
 }
 
-std::string group_offsets_prefix(std::string_view group) {
-    auto key = named_key('o', group);
+// What a group has in queues: its offsets ('o'), its locks ('l').
+std::string group_prefix(char prefix, std::string_view group) {
+    auto key = named_key(prefix, group);
     key.push_back('\0');
     return key;
 }
 
-std::string offset_key(std::string_view group, queue_key queue) {
-    auto key = group_offsets_prefix(group);
+std::string group_queue_key(char prefix, std::string_view group, queue_key queue) {
+    auto key = group_prefix(prefix, group);
     append_queue(key, queue);
     return key;
+}
+
+struct group_queue {
+    std::string_view group;
+    queue_key queue;
+};
+
+std::string half_key(log_position position) {
+    std::string key(1, 'h');
+    storage::append_big(key, position.value());
+    return key;
+}
+
+std::string block_key(std::uint64_t block) {
+    std::string key(1, 'r');
+    storage::append_big(key, block);
+    return key;
+}
+
+std::string encode_half(const half_message& half) {
+    return field_writer{}
+        .put(half.number)
+        .put(half.queue.topic.value())
+        .put(half.queue.queue.value())
+        .put(half.size)
+        .put(half.tags)
+        .put(half.stored.value())
+        .put(half.immunity_ms)
+        .put(half.checks)
+        .put(half.last_checked.value())
+        .put_text(*half.group)
+        .take();
+}
+
+std::string_view decode_half_into(field_reader& in, half_message& half) {
+    half.number = in.take<std::int64_t>();
+    half.queue.topic = topic_id{in.take<std::uint32_t>()};
+    half.queue.queue = queue_number{in.take<std::uint32_t>()};
+    half.size = in.take<std::uint32_t>();
+    half.tags = in.take<std::int32_t>();
+    half.stored = timestamp_ms{in.take<std::int64_t>()};
+    half.immunity_ms = in.take<std::int32_t>();
+    half.checks = in.take<std::uint32_t>();
+    half.last_checked = timestamp_ms{in.take<std::int64_t>()};
+    return in.take_text();
 }
 
 template <class T>
@@ -61,6 +110,24 @@ queue_key parse_queue(std::string_view eight_bytes) {
             queue_number{load_big<std::uint32_t>(as_bytes(eight_bytes).data() + 4)}};
 }
 
+group_queue parse_group_queue(std::string_view key) {
+    const auto end_of_name = key.find('\0');
+    return {key.substr(1, end_of_name - 1), parse_queue(key.substr(end_of_name + 1))};
+}
+
+log_position parse_position(std::string_view key) {
+    return log_position{load_big<std::uint64_t>(as_bytes(key).data() + 1)};
+}
+
+delay_progress decode_progress(std::string_view value) {
+    field_reader in{as_bytes(value)};
+    delay_progress progress;
+    progress.version = in.take<std::uint64_t>();
+    progress.cursor.due = timestamp_ms{in.take<std::int64_t>()};
+    progress.cursor.position = log_position{in.take<std::uint64_t>()};
+    return progress;
+}
+
 } // namespace
 
 void checkpoint_builder::add(const state_changes& changes) {
@@ -71,6 +138,35 @@ void checkpoint_builder::add(const state_changes& changes) {
         auto& gathered = runs_.try_emplace(run.queue, queue_run{run.queue, run.first, {}}).first->second;
         HOLDFAST_CHECK(gathered.first + static_cast<std::int64_t>(gathered.entries.size()) == run.first);
         gathered.entries.insert(gathered.entries.end(), run.entries.begin(), run.entries.end());
+    }
+    add_deliveries(changes);
+}
+
+void checkpoint_builder::add_deliveries(const state_changes& changes) {
+    size_ += changes.halves.size() + changes.delayed.size() + changes.settled.size();
+    for (const auto& half : changes.halves) {
+        auto& gathered = halves_[half.position];
+        gathered.stored = gathered.stored || half.checks > 0;
+        gathered.half = half;
+    }
+    for (const auto position : changes.halves_settled) {
+        const auto gathered = halves_.find(position);
+        if (gathered != halves_.end() && !gathered->second.stored)
+            halves_.erase(gathered);
+        else
+            halves_[position] = {true, std::nullopt};
+    }
+    for (const auto& message : changes.delayed)
+        delayed_.emplace_hint(delayed_.end(), message.key, message);
+    for (const auto& cancelled : changes.cancelled)
+        for (const auto& key : cancelled.keys)
+            if (delayed_.erase(key) == 0)
+                batch_.remove(storage::delay_store_key(key));
+    settled_.insert(settled_.end(), changes.settled.begin(), changes.settled.end());
+    blocks_.insert(changes.blocks.begin(), changes.blocks.end());
+    if (changes.delay) {
+        delay_moved_ = true;
+        delayed_.erase(delayed_.begin(), delayed_.upper_bound(changes.delay->cursor));
     }
 }
 
@@ -92,14 +188,23 @@ void checkpoint_builder::add(const fact& change) {
         }
         void operator()(const group_deleted& deleted) const {
             batch.remove(named_key('g', deleted.name));
-            const auto prefix = group_offsets_prefix(deleted.name);
-            batch.remove_range(prefix, storage::behind_prefix(prefix));
+            for (const char prefix : {'o', 'l'}) {
+                const auto keys = group_prefix(prefix, deleted.name);
+                batch.remove_range(keys, storage::behind_prefix(keys));
+            }
         }
         void operator()(const offset_commit& commit) const {
-            batch.put(offset_key(commit.group, commit.queue), number(commit.next.value()));
+            batch.put(group_queue_key('o', commit.group, commit.queue), number(commit.next.value()));
+        }
+        void operator()(const lock_put& put) const {
+            batch.put(group_queue_key('l', put.group, put.change.queue),
+                      number(put.change.lock.epoch) + put.change.lock.owner);
         }
         void operator()(const log_trimmed& trimmed) const {
             batch.put(first_position_key, number(trimmed.first.value()));
+            storage::forget_settled_below(batch, trimmed.first);
+            batch.remove_range(block_key(0),
+                               block_key(trimmed.first.value() >> reference_ledger::block_bits));
             for (const auto& [queue, first] : trimmed.firsts)
                 self.forget_below(queue, first);
         }
@@ -107,8 +212,8 @@ void checkpoint_builder::add(const fact& change) {
     std::visit(visitor{*this, batch_}, change);
 }
 
-// Offsets of groups in a deleted topic stay behind as keys that load_state passes over: its id never comes
-// back.
+// Offsets and locks of groups in a deleted topic stay behind as keys that load_state passes over: its id
+// never comes back.
 void checkpoint_builder::forget_topic(topic_id topic) {
     std::erase_if(runs_, [&](const auto& run) { return run.first.topic == topic; });
     const auto runs = storage::queue_run_prefix(topic);
@@ -128,7 +233,44 @@ void checkpoint_builder::forget_below(queue_key queue, queue_offset first) {
                             storage::queue_run_key(queue, first - static_cast<std::int64_t>(longest_run)));
 }
 
-checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log_position last_entry,
+void checkpoint_builder::put_deliveries(const state& current, log_position last_entry) {
+    // Delivered ones go as one range, however many they are.
+    if (delay_moved_)
+        batch_.remove_range(
+            storage::delay_store_key({timestamp_ms{0}, log_position{0}}),
+            storage::delay_store_key({current.delay().cursor.due, current.delay().cursor.position + 1}));
+    for (const auto& [key, message] : delayed_)
+        batch_.put(storage::delay_store_key(key), storage::encode_delay_value(message));
+    for (const auto& [position, gathered] : halves_) {
+        if (gathered.half)
+            batch_.put(half_key(position), encode_half(*gathered.half));
+        else
+            batch_.remove(half_key(position));
+    }
+    storage::put_settled(batch_, settled_, last_entry);
+    const auto& blocks = current.ledger().blocks();
+    for (const auto block : blocks_)
+        if (const auto found = blocks.find(block); found != blocks.end())
+            batch_.put(block_key(block), field_writer{}
+                                             .put(found->second.pending)
+                                             .put(found->second.referenced_at.value())
+                                             .put(found->second.referenced_at_time.value())
+                                             .take());
+    const auto& delay = current.delay();
+    batch_.put(delay_key_name, field_writer{}
+                                   .put(delay.version)
+                                   .put(delay.cursor.due.value())
+                                   .put(delay.cursor.position.value())
+                                   .take());
+    batch_.put(next_half_key, number(current.next_half()));
+    batch_.put(next_delayed_key, number(current.next_delayed()));
+    halves_.clear();
+    delayed_.clear();
+    blocks_.clear();
+    delay_moved_ = false;
+}
+
+checkpoint_builder::checkpoint checkpoint_builder::take(const state& current, log_position last_entry,
                                                         log_position log_durable) {
     checkpoint taken;
     taken.covered.reserve(runs_.size());
@@ -143,7 +285,9 @@ checkpoint_builder::checkpoint checkpoint_builder::take(topic_id next_topic, log
         batch_.put(queue_key_of('n', queue), number(next.value()));
         taken.covered.emplace_back(queue, next);
     }
-    batch_.put(next_topic_key, number(next_topic.value()));
+    put_deliveries(current, last_entry);
+    taken.settled = std::exchange(settled_, {});
+    batch_.put(next_topic_key, number(current.next_topic_id().value()));
     batch_.put(last_entry_key, number(last_entry.value()));
     batch_.put(log_durable_key, number(log_durable.value()));
     runs_.clear();
@@ -180,11 +324,16 @@ result<state> load_state(const storage::derived_store& store) {
         return group.ok();
     });
     scan('o', [&](std::string_view key, std::string_view value) {
-        const auto end_of_name = key.find('\0');
-        const auto queue = parse_queue(key.substr(end_of_name + 1));
+        const auto [group, queue] = parse_group_queue(key);
         if (loaded.find_topic(queue.topic) != nullptr)
-            loaded.restore_offset({std::string{key.substr(1, end_of_name - 1)}, queue,
-                                   queue_offset{as_number<std::int64_t>(value)}});
+            loaded.restore_offset({std::string{group}, queue, queue_offset{as_number<std::int64_t>(value)}});
+        return true;
+    });
+    scan('l', [&](std::string_view key, std::string_view value) {
+        const auto [group, queue] = parse_group_queue(key);
+        const auto epoch = as_number<std::uint64_t>(value);
+        if (loaded.find_topic(queue.topic) != nullptr)
+            loaded.restore_lock(group, {queue, {std::string{value.substr(sizeof epoch)}, epoch}});
         return true;
     });
     std::unordered_map<queue_key, queue_offset> firsts;
@@ -199,11 +348,37 @@ result<state> load_state(const storage::derived_store& store) {
                              queue_offset{as_number<std::int64_t>(value)});
         return true;
     });
+    std::int64_t next_half = 0;
+    std::int64_t next_delayed = 0;
     scan('m', [&](std::string_view key, std::string_view value) {
         if (key == next_topic_key)
             loaded.restore_next_topic_id(topic_id{as_number<std::uint32_t>(value)});
         else if (key == first_position_key)
             loaded.restore_first_position(log_position{as_number<std::uint64_t>(value)});
+        else if (key == next_half_key)
+            next_half = as_number<std::int64_t>(value);
+        else if (key == next_delayed_key)
+            next_delayed = as_number<std::int64_t>(value);
+        else if (key == delay_key_name)
+            loaded.restore_delay(decode_progress(value));
+        return true;
+    });
+    loaded.restore_counters(next_half, next_delayed);
+    scan('h', [&](std::string_view key, std::string_view value) {
+        field_reader in{as_bytes(value)};
+        half_message half;
+        half.position = parse_position(key);
+        const auto group = decode_half_into(in, half);
+        loaded.restore_half(half, group);
+        return true;
+    });
+    scan('r', [&](std::string_view key, std::string_view value) {
+        field_reader in{as_bytes(value)};
+        reference_ledger::block_use use;
+        use.pending = in.take<std::uint32_t>();
+        use.referenced_at = log_position{in.take<std::uint64_t>()};
+        use.referenced_at_time = timestamp_ms{in.take<std::int64_t>()};
+        loaded.restore_block(parse_position(key).value(), use);
         return true;
     });
     if (!failed.ok())
@@ -232,22 +407,25 @@ result<log_position> load_log_durable(const storage::derived_store& store) {
     return load_position(store, log_durable_key);
 }
 
+// What no checkpoint has taken yet is younger than any segment that retention removes.
 result<queue_offset> first_kept(const storage::derived_store& store, queue_key queue,
-                                storage::queue_bounds bounds, log_position first) {
+                                storage::queue_bounds bounds, reference_ledger::limit limit) {
+    const auto last_reference = std::max(limit.first, limit.references);
     auto kept = bounds.first;
-    while (kept < bounds.last) {
-        const auto run = storage::find_run(store, queue, kept);
+    for (auto next = bounds.first; next < bounds.last;) {
+        const auto run = storage::find_run(store, queue, next);
         if (!run.ok())
             return run.failure();
-        // What no checkpoint has taken yet is younger than any segment that retention removes.
         if (!*run)
             break;
-        const auto& entries = (*run)->entries;
-        const auto at = std::partition_point(entries.begin(), entries.end(),
-                                             [&](const auto& entry) { return entry.position < first; });
-        kept = std::max(kept, (*run)->first + (at - entries.begin()));
-        if (at != entries.end())
-            break;
+        for (const auto& entry : (*run)->entries) {
+            const auto offset = (*run)->first + (&entry - (*run)->entries.data());
+            if (!entry.by_reference && entry.position >= last_reference)
+                return kept;
+            if (entry.position < limit.first)
+                kept = std::max(kept, offset + 1);
+        }
+        next = (*run)->last();
     }
     return kept;
 }

@@ -1,5 +1,7 @@
 #include "broker/message_intake.hpp"
 
+#include "broker/delivery_records.hpp"
+
 #include "base/byte_buffer.hpp"
 #include "protocol/batch.hpp"
 #include "protocol/stored_message.hpp"
@@ -17,7 +19,8 @@ constexpr protocol::ipv4_host store_host{0x7F000001, 10911};
 constexpr protocol::ipv4_host born_host{0x0A000001, 4321};
 
 intake_settings settings() {
-    return {"C", 1000, 8192, store_host};
+    using namespace std::chrono_literals;
+    return {"C", 1000, 8192, store_host, {{1s, 5s, 10s}, 24h}, false};
 }
 
 topic_config topic() {
@@ -189,41 +192,132 @@ TEST(message_intake, refuses_before_the_topic_is_known) {
     EXPECT_EQ(code_for(std::string(128, 'a')), response_code::system_error);
     EXPECT_EQ(code_for("SCHEDULE_TOPIC_XXXX"), response_code::no_permission);
     EXPECT_EQ(code_for("RMQ_SYS_TRANS_HALF_TOPIC"), response_code::no_permission);
-    EXPECT_EQ(code_for("%RETRY%g"), response_code::request_code_not_supported);
-    EXPECT_EQ(code_for("%DLQ%g"), response_code::request_code_not_supported);
-    EXPECT_EQ(code_for("T", protocol::sys_flag::transaction_mask & 4),
-              response_code::request_code_not_supported);
+    EXPECT_EQ(code_for("T", protocol::sys_flag::transaction_commit), response_code::message_illegal);
+    EXPECT_EQ(code_for("T", protocol::sys_flag::transaction_rollback), response_code::message_illegal);
+    auto retried = request();
+    retried.topic = "%RETRY%g";
+    EXPECT_FALSE(message_intake::check_request(retried));
+    retried.is_batch = true;
+    EXPECT_EQ(code_of(message_intake::check_request(retried)), response_code::message_illegal);
     EXPECT_EQ(code_for("T", 1 << 20), response_code::message_illegal);
     EXPECT_EQ(code_for("T", std::numeric_limits<std::int32_t>::min()), response_code::message_illegal);
 }
 
-TEST(message_intake, refuses_what_it_can_not_do_yet) {
-    for (const auto* const properties : {"DELAY\x01"
-                                         "3",
-                                         "TIMER_DELAY_SEC\x01"
-                                         "3",
-                                         "TIMER_DELAY_MS\x01"
-                                         "3",
-                                         "TIMER_DELIVER_MS\x01"
-                                         "3",
-                                         "TRAN_MSG\x01true",
-                                         "A\x01"
-                                         "b\x02"
-                                         "DELAY\x01"
-                                         "1\x02"
-                                         "C\x01"
-                                         "d"}) {
-        const auto outcome = take(request("x", properties));
-        EXPECT_EQ(code_of(outcome.refused), response_code::request_code_not_supported) << properties;
-        EXPECT_TRUE(outcome.draft.empty());
-        EXPECT_TRUE(outcome.places.empty());
+// --- halves and delays
+// ----------------------------------------------------------------------------------------------
+
+constexpr std::int64_t now_ms = 1'700'000'000'000;
+
+taken take_at_now(const protocol::send_message_request& sent, const topic_config& to = topic()) {
+    taken outcome;
+    message_intake intake{settings()};
+    intake.set_now(timestamp_ms{now_ms});
+    outcome.refused = intake.take(sent, to, born_host, 0, outcome.draft, outcome.places, outcome.send);
+    return outcome;
+}
+
+std::string property_text(std::string_view name, std::string_view value) {
+    std::string text;
+    protocol::append_property(text, name, value);
+    return text;
+}
+
+byte_view payload_of(const taken& sent) {
+    command_cursor cursor{sent.draft.bytes(), storage::entry_header_size};
+    return cursor.next()->payload;
+}
+
+TEST(message_intake, a_transactional_message_becomes_a_half_that_names_its_group) {
+    for (const bool by_property : {true, false}) {
+        auto sent = request("x", by_property ? "TRAN_MSG\x01true\x02PGROUP\x01payers\x02"
+                                               "CHECK_IMMUNITY_TIME_IN_SECONDS\x01"
+                                               "7"
+                                             : "");
+        sent.sys_flag = by_property ? 0 : protocol::sys_flag::transaction_prepared;
+        sent.queue_id = 2;
+        const auto half = take_at_now(sent);
+        ASSERT_FALSE(half.refused);
+        EXPECT_EQ(half.header().kind, command_kind::half);
+        const auto payload = decode_half(payload_of(half));
+        ASSERT_TRUE(payload.ok());
+        EXPECT_EQ(payload->group, by_property ? "payers" : "p");
+        EXPECT_EQ(payload->immunity_ms, by_property ? 7000 : -1);
+        const auto message = half.message();
+        EXPECT_EQ(message.sys_flag & protocol::sys_flag::transaction_mask,
+                  protocol::sys_flag::transaction_prepared);
+        EXPECT_EQ(message.property("REAL_TOPIC"), "T");
+        EXPECT_EQ(message.property("REAL_QID"), "2");
+        EXPECT_EQ(message.property("PGROUP"), by_property ? "payers" : "p");
     }
-    EXPECT_FALSE(take(request("x", "DELAY\x01"
-                                   "0"))
-                     .refused);
-    EXPECT_FALSE(take(request("x", "TRAN_MSG\x01"
-                                   "false"))
-                     .refused);
+    EXPECT_EQ(take_at_now(request("x", property_text("TRAN_MSG", "false"))).header().kind,
+              command_kind::message);
+}
+
+TEST(message_intake, refuses_a_half_that_is_delayed_or_nobodys_or_not_wanted) {
+    const auto both = property_text("TRAN_MSG", "true") + property_text("DELAY", "3");
+    EXPECT_EQ(code_of(take_at_now(request("x", both)).refused), response_code::message_illegal);
+    auto nobodys = request("x", "TRAN_MSG\x01true");
+    nobodys.producer_group = "";
+    EXPECT_EQ(code_of(take_at_now(nobodys).refused), response_code::message_illegal);
+    auto rejecting = settings();
+    rejecting.rejects_transactions = true;
+    EXPECT_EQ(code_of(take(request("x", "TRAN_MSG\x01true"), topic(), 0, rejecting).refused),
+              response_code::no_permission);
+}
+
+TEST(message_intake, a_delay_is_kept_behind_the_record) {
+    const auto due_of = [](std::string_view properties) -> std::optional<std::int64_t> {
+        const auto sent = take_at_now(request("x", properties));
+        EXPECT_FALSE(sent.refused);
+        if (sent.header().kind == command_kind::message)
+            return std::nullopt;
+        EXPECT_EQ(sent.header().kind, command_kind::delayed);
+        EXPECT_EQ(sent.message().property("REAL_TOPIC"), "T");
+        return decode_delayed(payload_of(sent))->due.value();
+    };
+    EXPECT_EQ(due_of(property_text("DELAY", "2")), -5'000) << "a level counts from the append";
+    EXPECT_EQ(due_of(property_text("DELAY", "99")), -10'000) << "beyond the last level: the last";
+    EXPECT_EQ(due_of(property_text("DELAY", "0")), std::nullopt);
+    EXPECT_EQ(due_of(property_text("TIMER_DELAY_SEC", "3")), now_ms + 3'000);
+    EXPECT_EQ(due_of(property_text("TIMER_DELAY_MS", "3")), now_ms + 3);
+    EXPECT_EQ(due_of(property_text("TIMER_DELIVER_MS", std::to_string(now_ms + 9))), now_ms + 9);
+    EXPECT_EQ(due_of(property_text("TIMER_DELIVER_MS", std::to_string(now_ms))), std::nullopt);
+    EXPECT_EQ(due_of(property_text("TIMER_DELIVER_MS", "3")), std::nullopt) << "long ago";
+    EXPECT_EQ(due_of(property_text("TIMER_DELAY_MS", "5") + property_text("DELAY", "1")), -1'000)
+        << "a level wins";
+    EXPECT_EQ(due_of(property_text("WAIT", "true") + property_text("TIMER_DELAY_SEC", "1")), now_ms + 1'000);
+}
+
+TEST(message_intake, a_time_of_its_own_can_be_called_back) {
+    const auto sent =
+        take_at_now(request("x", property_text("TIMER_DELAY_MS", "5") + property_text("UNIQ_KEY", "AB12")));
+    EXPECT_EQ(sent.send.recall_at.value(), now_ms + 5);
+    EXPECT_EQ(sent.send.recall_key, "AB12");
+    EXPECT_EQ(take_at_now(request("x", property_text("DELAY", "1"))).send.recall_at.value(), 0);
+}
+
+TEST(message_intake, refuses_delays_that_are_no_number_or_too_long) {
+    for (const auto* const name : {"DELAY", "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIMER_DELIVER_MS"})
+        for (const auto* const value : {"x", "1x", "99999999999999999999"}) {
+            const auto sent = take_at_now(request("x", property_text(name, value)));
+            EXPECT_EQ(code_of(sent.refused), response_code::message_illegal) << name << " " << value;
+            EXPECT_TRUE(sent.draft.empty());
+            EXPECT_TRUE(sent.places.empty());
+        }
+    const auto longest = std::int64_t{24} * 3600 * 1000;
+    EXPECT_FALSE(take_at_now(request("x", property_text("TIMER_DELAY_MS", std::to_string(longest)))).refused);
+    for (const auto& late :
+         {property_text("TIMER_DELAY_MS", std::to_string(longest + 1)),
+          property_text("TIMER_DELAY_SEC", std::to_string(std::numeric_limits<std::int64_t>::max())),
+          property_text("TIMER_DELIVER_MS", std::to_string(now_ms + longest + 1))})
+        EXPECT_EQ(code_of(take_at_now(request("x", late)).refused), response_code::message_illegal);
+}
+
+TEST(message_intake, dead_letters_are_not_delayed) {
+    auto dead = topic();
+    dead.name = "%DLQ%g";
+    EXPECT_EQ(take_at_now(request("x", property_text("DELAY", "3")), dead).header().kind,
+              command_kind::message);
 }
 
 TEST(message_intake, refuses_topics_without_write_permission) {
@@ -287,7 +381,7 @@ TEST(message_intake, T19_a_batch_is_taken_whole_or_not_at_all) {
     auto large = settings();
     large.max_message_bytes = large.max_entry_bytes = 1U << 20U;
     for (const auto& [body, code] :
-         {std::pair{bad_property, response_code::request_code_not_supported},
+         {std::pair{bad_property, response_code::message_illegal},
           std::pair{bad_size, response_code::message_illegal},
           std::pair{bad_property.substr(0, bad_property.size() - 1), response_code::message_illegal},
           std::pair{bad_property + "x", response_code::message_illegal},

@@ -44,6 +44,7 @@ struct log_model {
     std::map<std::string, topic_config> topics;
     std::map<std::string, group_config> groups;
     std::map<std::pair<std::string, queue_key>, queue_offset> offsets;
+    std::map<std::pair<std::string, queue_key>, queue_lock> locks;
     std::map<queue_key, std::vector<log_position>> messages; // of the topics that exist
     topic_id next_topic{1};
 
@@ -68,6 +69,10 @@ inline std::string describe(const state& described) {
     for (const auto& [where, next] : offsets)
         out << "offset " << where.first << ' ' << where.second.topic << '/' << where.second.queue << " = "
             << next << '\n';
+    for (const auto& [group, queues] : described.locks().groups())
+        for (const auto& [queue, lock] : queues)
+            out << "lock " << group << ' ' << queue.topic << '/' << queue.queue << " = " << lock.owner << ' '
+                << lock.epoch << '\n';
     auto lengths = described.queue_lengths();
     std::sort(lengths.begin(), lengths.end());
     for (const auto& [queue, next] : lengths)
@@ -87,6 +92,9 @@ inline std::string describe(const log_model& described) {
     for (const auto& [where, next] : described.offsets)
         out << "offset " << where.first << ' ' << where.second.topic << '/' << where.second.queue << " = "
             << next << '\n';
+    for (const auto& [where, lock] : described.locks)
+        out << "lock " << where.first << ' ' << where.second.topic << '/' << where.second.queue << " = "
+            << lock.owner << ' ' << lock.epoch << '\n';
     for (const auto& [queue, positions] : described.messages)
         out << "queue " << queue.topic << '/' << queue.queue << " = " << positions.size() << '\n';
     out << "next topic " << described.next_topic << '\n';
@@ -117,7 +125,9 @@ class random_log {
     topic_id any_topic() { return topic_id{1 + random_.below(model_.next_topic.value())}; }
 
     void add(entry_draft& draft, logged_entry& entry) {
-        switch (random_.below(16)) {
+        switch (random_.below(17)) {
+        case 16:
+            return lock(draft);
         case 0:
         case 1:
             return put_topic(draft);
@@ -157,6 +167,7 @@ class random_log {
         model_.topics.erase(found);
         std::erase_if(model_.messages, [&](const auto& queue) { return queue.first.topic == id; });
         std::erase_if(model_.offsets, [&](const auto& offset) { return offset.first.second.topic == id; });
+        std::erase_if(model_.locks, [&](const auto& lock) { return lock.first.second.topic == id; });
     }
 
     void put_group(entry_draft& draft) {
@@ -172,6 +183,7 @@ class random_log {
         draft.add(command_kind::group_delete, gone);
         model_.groups.erase(gone);
         std::erase_if(model_.offsets, [&](const auto& offset) { return offset.first.first == gone; });
+        std::erase_if(model_.locks, [&](const auto& lock) { return lock.first.first == gone; });
     }
 
     void commit(entry_draft& draft) {
@@ -184,6 +196,24 @@ class random_log {
         for (const auto& commit : commits)
             if (model_.exists(commit.queue.topic))
                 model_.offsets[{commit.group, commit.queue}] = commit.next;
+    }
+
+    // Takes or gives back, as often as not with an epoch that is late or early.
+    void lock(entry_draft& draft) {
+        lock_changes changes{name("G"), {}};
+        for (auto count = 1 + random_.below(3); count > 0; --count) {
+            const queue_key queue{any_topic(), queue_number{random_.below(3)}};
+            auto& current = model_.locks[{changes.group, queue}];
+            queue_lock after{random_.one_in(3) ? "" : name("client"), current.epoch + 1};
+            if (random_.one_in(3))
+                after.epoch = random_.below(8);
+            changes.changes.push_back({queue, after});
+            if (model_.exists(queue.topic) && after.epoch == current.epoch + 1)
+                current = after;
+            if (current.epoch == 0)
+                model_.locks.erase({changes.group, queue});
+        }
+        draft.add(command_kind::queue_locks, encode(changes));
     }
 
     // Sent to any topic that there ever was, as by sessions that know nothing of a deletion yet.

@@ -1,0 +1,84 @@
+// The halves of transactions that nobody has decided yet. Part of the state: changed by apply only.
+//
+// A half is decided at most once. The decision takes it out of here, so a later one finds nothing, whoever
+// sends it and however often: that is all there is to idempotence, and it holds through restarts because the
+// decision is an entry of the log.
+#pragma once
+
+#include "base/ids.hpp"
+#include "broker/delivery_records.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace holdfast::broker {
+
+struct half_message {
+    log_position position;   // of its record
+    std::int64_t number = 0; // clients know it as the half's queue offset
+    queue_key queue;         // where it goes when it is committed
+    std::uint32_t size = 0;  // of the record
+    std::int32_t tags = 0;
+    timestamp_ms stored;
+    std::int32_t immunity_ms = -1; // not checked before this age; -1: the broker's transactionTimeOut
+    std::uint32_t checks = 0;      // sent to producers so far
+    timestamp_ms last_checked;
+    std::shared_ptr<const std::string> group; // producer group; one copy for all its halves
+
+    friend bool operator==(const half_message& one, const half_message& other);
+};
+
+// Why a decision changed nothing. Stands where the answer would otherwise hold a queue offset.
+namespace decision_outcome {
+inline constexpr queue_offset topic_gone{-1}; // committed, but its topic was deleted
+inline constexpr queue_offset rolled_back{-2};
+inline constexpr queue_offset not_pending{-3};  // decided before, or never a half: the delivery index knows
+inline constexpr queue_offset other_number{-4}; // the numbers belong to different halves
+inline constexpr queue_offset other_group{-5};
+} // namespace decision_outcome
+
+class transaction_table {
+  public:
+    // `group` is copied once for all its halves; `half.group` is filled in. Positions rise.
+    const half_message& add(half_message half, std::string_view group);
+
+    [[nodiscard]] const half_message* find(log_position half) const;
+    // The half that `decided` names, when all it says is right; else why not.
+    struct verdict {
+        const half_message* half = nullptr;
+        queue_offset refusal{0};
+    };
+    [[nodiscard]] verdict judge(const decision& decided) const;
+    void checked(log_position half, timestamp_ms when);
+    void remove(log_position half);
+
+    // Retention stops here.
+    [[nodiscard]] std::optional<log_position> oldest() const;
+    [[nodiscard]] std::size_t size() const { return halves_.size(); }
+
+    struct by_position {
+        using is_transparent = void;
+        bool operator()(const half_message& one, const half_message& other) const {
+            return one.position < other.position;
+        }
+        bool operator()(const half_message& one, log_position other) const { return one.position < other; }
+        bool operator()(log_position one, const half_message& other) const { return one < other.position; }
+    };
+    [[nodiscard]] const std::set<half_message, by_position>& all() const { return halves_; }
+
+  private:
+    struct group_use {
+        std::shared_ptr<const std::string> name;
+        std::size_t halves = 0;
+    };
+
+    std::set<half_message, by_position> halves_;
+    std::unordered_map<std::string_view, group_use> groups_; // keys point into the names
+};
+
+} // namespace holdfast::broker
