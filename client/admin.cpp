@@ -1,14 +1,13 @@
 #include "client/admin.hpp"
 
+#include "client/admin_engine.hpp"
 #include "client/compression.hpp"
 #include "client/message_view.hpp"
-#include "client/runtime.hpp"
 #include "protocol/admin_bodies.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/names.hpp"
 
 #include <algorithm>
-#include <future>
 #include <limits>
 
 namespace holdfast::client {
@@ -47,61 +46,6 @@ bool has_key(std::string_view keys, std::string_view key) {
 }
 
 } // namespace
-
-class admin::engine {
-  public:
-    explicit engine(client_options options) : client(std::move(options)) {}
-
-    // Asks and waits; `read` makes the result of the outcome, on the io thread.
-    template <class T, class Request>
-    result<T> ask_broker(connection& whom, const Request& request,
-                         std::function<result<T>(const call_outcome&)> read) {
-        std::promise<result<T>> answered;
-        ask(whom, request, {}, client.options().request_timeout,
-            [&](const call_outcome& outcome) { answered.set_value(read(outcome)); });
-        return answered.get_future().get();
-    }
-
-    template <class T, class Request>
-    result<T> ask_name_server(const Request& request, std::function<result<T>(const call_outcome&)> read) {
-        std::promise<result<T>> answered;
-        client.ask_name_server(
-            [&](connection& server, call_handler done) {
-                ask(server, request, {}, client.options().request_timeout, std::move(done));
-            },
-            [&](const call_outcome& outcome) { answered.set_value(read(outcome)); });
-        return answered.get_future().get();
-    }
-
-    result<route_ptr> route(std::string_view topic) {
-        std::promise<result<route_ptr>> found;
-        client.fetch_route(std::string{topic}, [&](const result<route_ptr>& got) { found.set_value(got); });
-        auto route = found.get_future().get();
-        if (!route && route.failure().code == errc::not_found)
-            return error{errc::not_found, "topic " + std::string{topic} +
-                                              " does not exist; create it with `holdfast topic create " +
-                                              std::string{topic} + "`"};
-        return route;
-    }
-
-    result<queue_offset> offset(const placed_queue& place, bool of_last) {
-        const auto read = [](const call_outcome& outcome) -> result<queue_offset> {
-            const auto header = header_of<protocol::offset_response>(outcome);
-            if (!header)
-                return header.failure();
-            return header->offset;
-        };
-        if (of_last)
-            return ask_broker<queue_offset>(
-                *place.broker,
-                protocol::get_max_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
-        return ask_broker<queue_offset>(
-            *place.broker, protocol::get_min_offset_request{.topic = place.id.topic, .queue = place.id.queue},
-            read);
-    }
-
-    runtime client;
-};
 
 admin::admin(client_options options) : engine_(std::make_shared<engine>(std::move(options))) {}
 admin::~admin() {
@@ -152,41 +96,18 @@ result<void> admin::create_topic(std::string_view topic, const topic_settings& s
         settings.write_queues > most_queues)
         return error{errc::invalid_argument,
                      "a topic has 1 to " + std::to_string(most_queues) + " queues on a broker"};
-    using info = protocol::cluster_info;
-    const auto cluster = engine_->ask_name_server<info>(
-        protocol::get_cluster_info_request{}, [](const call_outcome& outcome) -> result<info> {
-            if (!outcome.ok())
-                return to_error(outcome);
-            return protocol::decode_cluster_info(outcome.reply->command().body());
-        });
-    if (!cluster)
-        return cluster.failure();
-    std::size_t created = 0;
-    for (const auto& [name, broker] : cluster->brokers) {
-        const auto leader = broker.addresses.find(0);
-        if (leader == broker.addresses.end())
-            continue;
-        const auto to = engine_->client.broker(leader->second);
-        if (to == nullptr)
-            return error{errc::malformed,
-                         "the name server gives broker " + name + " the address '" + leader->second + "'"};
+    const auto leaders = engine_->leaders();
+    if (!leaders)
+        return leaders.failure();
+    for (const auto& [name, to] : *leaders) {
         const protocol::update_topic_request request{.topic = topic,
                                                      .default_topic = protocol::auto_create_topic,
                                                      .read_queue_count = settings.read_queues,
                                                      .write_queue_count = settings.write_queues,
                                                      .permission = settings.permission};
-        const auto done =
-            engine_->ask_broker<int>(*to, request, [](const call_outcome& outcome) -> result<int> {
-                if (!outcome.ok())
-                    return to_error(outcome);
-                return 0;
-            });
-        if (!done)
+        if (const auto done = engine_->order(*to, request); !done)
             return error{done.failure().code, "broker " + name + ": " + done.failure().message};
-        ++created;
     }
-    if (created == 0)
-        return error{errc::unavailable, "the cluster has no broker that takes writes now"};
     return {};
 }
 

@@ -1,4 +1,4 @@
-// Questions and orders about topics and messages: what the command line needs.
+// Questions and orders about topics, messages and consumer groups: what the command line needs.
 //
 // Every call waits for its answer (client_options::request_timeout) and says in words what went wrong.
 // Thread-safe.
@@ -10,7 +10,9 @@
 #include "client/message.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +52,38 @@ struct stored_copy {
     std::string body; // decompressed
 };
 
+struct group_member {
+    std::string client_id;
+    std::string address;
+    std::string language; // as in the protocol: "JAVA", "CPP"
+};
+
+// How far a group is in one queue.
+struct queue_progress {
+    message_queue queue;
+    queue_offset next; // the first message that it has not acknowledged
+    queue_offset last; // the next one to be written
+
+    [[nodiscard]] std::int64_t behind() const { return last > next ? last - next : 0; }
+};
+
+struct group_status {
+    std::vector<group_member> members; // empty: nobody consumes now
+    bool broadcasting = false;         // as its members say; every member then keeps its own offsets
+    std::map<std::string, std::string> subscriptions; // topic to expression
+    std::vector<queue_progress> queues;
+
+    [[nodiscard]] std::int64_t behind() const;
+};
+
+// Where a reset puts the offsets of a group.
+struct reset_target {
+    // The first message stored at or after that time; 0 = the oldest, -1 = behind the newest.
+    timestamp_ms time{0};
+    std::optional<queue_number> queue;  // only this one, on every broker that has it
+    std::optional<queue_offset> offset; // instead of a time; needs `queue`
+};
+
 class admin {
   public:
     explicit admin(client_options options);
@@ -75,6 +109,23 @@ class admin {
     // By a word of KEYS, the newest `limit` at most.
     result<std::vector<stored_copy>> messages_by_key(std::string_view topic, std::string_view key,
                                                      std::int32_t limit);
+
+    // The names of all consumer groups, sorted.
+    result<std::vector<std::string>> groups();
+    // not_found when no broker knows the group.
+    result<group_status> group(std::string_view name);
+    // Durable when it returns. Consumers that are connected go on from there by themselves. The offsets now,
+    // of every queue that was asked for.
+    result<std::map<message_queue, queue_offset>> reset_group(std::string_view name, std::string_view topic,
+                                                              const reset_target& to);
+    // Gives `to` the offsets of `from`, in one topic or, when it is empty, in all. Durable when it returns.
+    result<void> clone_group(std::string_view from, std::string_view to, std::string_view topic);
+    // With all its offsets, on every broker.
+    result<void> delete_group(std::string_view name);
+
+    // Where a message stands, found by the broker's id, its UNIQ_KEY or a word of its KEYS; `topic` may be
+    // empty. The broker's answer as it is, JSON. Asks the brokers one after the other until one knows it.
+    result<std::string> explain(std::string_view key, std::string_view topic);
 
   private:
     class engine;

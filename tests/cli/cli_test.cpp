@@ -102,7 +102,7 @@ TEST(cli, does_not_understand_with_status_2) {
 }
 
 TEST(cli, explains_every_command) {
-    for (const auto* name : {"serve", "send", "consume", "topic"}) {
+    for (const auto* name : {"serve", "send", "consume", "topic", "group"}) {
         const auto helped = run({"help", name});
         EXPECT_EQ(helped.status, 0) << name << ": " << helped.err;
         EXPECT_THAT(helped.out, HasSubstr("usage: holdfast " + std::string{name}));

@@ -67,6 +67,51 @@ TEST(cli_commands, what_is_sent_is_consumed_and_a_group_goes_on) {
     EXPECT_EQ(more.text, "3 messages\n") << "and the first message does not come again";
 }
 
+TEST(cli_commands, group_list_show_reset_clone_and_delete) {
+    const auto topic = new_name("cli-topic");
+    const auto group = new_name("cli-group");
+    ASSERT_EQ(run("topic create " + topic + " --queues 2").status, 0);
+    ASSERT_EQ(run("send " + topic + " -", "one\\ntwo\\nthree\\nfour\\n").status, 0);
+    const auto drain =
+        "consume " + topic + " --group " + group + " --from first --count 4 --timeout 20 --quiet";
+    ASSERT_EQ(run(drain).status, 0);
+    EXPECT_THAT(run("group list").text, HasSubstr(group));
+    const auto shown = run("group show " + group);
+    EXPECT_EQ(shown.status, 0) << shown.text;
+    EXPECT_THAT(shown.text, AllOf(HasSubstr("nobody consumes now"), HasSubstr("0 messages behind in all")));
+    const auto back = run("group reset " + group + " " + topic + " --earliest");
+    EXPECT_EQ(back.status, 0) << back.text;
+    EXPECT_THAT(back.text, HasSubstr(" queue 1 at 0\n"));
+    EXPECT_THAT(run("group show " + group + " --json").text, HasSubstr("\"behind\": 4,\n"));
+    ASSERT_EQ(run("group clone " + group + " " + group + "-2 " + topic).status, 0);
+    EXPECT_THAT(run("group show " + group + "-2").text, HasSubstr("4 messages behind in all"));
+    ASSERT_EQ(run(drain).status, 0) << "all four come again";
+    EXPECT_THAT(run("group reset " + group + " " + topic + " --to-time 1h --queue 1 --json").text,
+                AllOf(HasSubstr("\"next\": 0"), HasSubstr("\"queue\": 1"), Not(HasSubstr("\"queue\": 0"))));
+    EXPECT_THAT(run("group reset " + group + " " + topic + " --latest").text, Not(HasSubstr(" at 0\n")));
+    EXPECT_EQ(run("group reset " + group + " " + topic + " --queue 0 --to-offset 1").status, 0);
+    EXPECT_EQ(run("group delete " + group).status, 0);
+    EXPECT_EQ(run("group show " + group).status, 1);
+    EXPECT_EQ(run("group delete " + group).status, 1);
+}
+
+TEST(cli_commands, group_says_what_is_wrong) {
+    const auto topic = new_name("cli-topic");
+    const auto group = new_name("cli-group");
+    ASSERT_EQ(run("topic create " + topic).status, 0);
+    EXPECT_THAT(run("group show " + group).text, HasSubstr("does not exist; `holdfast group list`"));
+    const auto unknown = run("group reset " + group + " " + topic + " --earliest");
+    EXPECT_EQ(unknown.status, 1);
+    EXPECT_THAT(unknown.text, HasSubstr("does not exist"));
+    EXPECT_EQ(run("group reset " + group + " " + topic).status, 2);
+    EXPECT_EQ(run("group reset " + group + " " + topic + " --earliest --latest").status, 2);
+    EXPECT_EQ(run("group reset " + group + " " + topic + " --to-offset 3").status, 2) << "which queue?";
+    EXPECT_EQ(run("group reset " + group + " " + topic + " --to-time someday").status, 2);
+    EXPECT_EQ(run("group reset " + group).status, 2);
+    EXPECT_EQ(run("group frobnicate").status, 2);
+    EXPECT_EQ(run("group clone " + group + " 'not a name'").status, 2);
+}
+
 TEST(cli_commands, end_with_a_status_that_says_why) {
     const auto topic = new_name("cli-topic");
     ASSERT_EQ(run("topic create " + topic).status, 0);

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace holdfast::e2e {
 namespace {
 
 // Small segments, so that a start is quick; offsets are committed soon, so that tests need not wait.
 std::vector<std::string> settings_for_tests(const std::vector<std::string>& more) {
-    std::vector<std::string> all{"--bindAddress=127.0.0.1", "--mappedFileSizeCommitLog=16777216",
-                                 "--flushConsumerOffsetInterval=20"};
+    std::vector<std::string> all{"--bindAddress=127.0.0.1", "--mappedFileSizeCommitLog=16777216"};
+    const std::string offsets = "--flushConsumerOffsetInterval=";
+    if (std::none_of(more.begin(), more.end(), [&](const auto& given) { return given.starts_with(offsets); }))
+        all.push_back(offsets + "20");
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }
