@@ -1,49 +1,13 @@
 #include "client/consumer_engine.hpp"
 
+#include "client/consumer_sink.hpp"
+
 #include "protocol/names.hpp"
 
 #include <algorithm>
 #include <future>
 
 namespace holdfast::client {
-
-// Where deliveries report to. It outlives the engine in handles that the application keeps.
-class push_consumer::engine::sink : public delivery_sink {
-  public:
-    sink(const push_consumer_options& options, std::weak_ptr<engine> owner)
-        : first_(options.retry_first), most_(options.retry_most), owner_(std::move(owner)) {}
-
-    void redeliver(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries) override {
-        const auto owner = owner_.lock();
-        if (owner == nullptr)
-            return;
-        const auto pause = std::min(most_, first_ * (1U << std::min(retries, 20U)));
-        owner->pool_->add_later(std::move(batch), index, retries + 1, work_pool::clock::now() + pause);
-    }
-
-    void batch_completed(process_queue&) override {
-        const auto owner = owner_.lock();
-        if (owner != nullptr && owner->anyone_paused_.exchange(false))
-            owner->runtime_.post([weak = owner_] {
-                // Not a share: the runtime would own its owner should it be stopped meanwhile.
-                if (const auto alive = weak.lock())
-                    alive->resume_all();
-            });
-    }
-
-    void hand_emptied() override {
-        const auto owner = owner_.lock();
-        if (owner == nullptr)
-            return;
-        const std::lock_guard lock{owner->mutex_};
-        owner->changed_.notify_all();
-    }
-
-  private:
-    const std::chrono::milliseconds first_;
-    const std::chrono::milliseconds most_;
-    const std::weak_ptr<engine> owner_;
-};
 
 push_consumer::engine::engine(push_consumer_options options)
     : options_(std::move(options)), runtime_(options_.client) {}
@@ -55,6 +19,12 @@ result<void> push_consumer::engine::check_options() const {
         options_.pull_batch_messages <= 0)
         return error{errc::invalid_argument,
                      "listener_threads, listener_batch_messages and pull_batch_messages must be at least 1"};
+    if (options_.max_reconsume_times < -1)
+        return error{errc::invalid_argument, "max_reconsume_times must be 0 or more, or -1"};
+    if (options_.lock_interval.count() <= 0 || options_.lock_trust <= options_.lock_interval)
+        return error{errc::invalid_argument,
+                     "lock_trust must be longer than lock_interval, or locks of ordered "
+                     "consumption would come and go"};
     const std::lock_guard lock{mutex_};
     if (state_ != state::made)
         return error{errc::invalid_argument, "the consumer was started before"};
@@ -95,12 +65,13 @@ result<void> push_consumer::engine::start(work_pool::listener listener) {
     } else if (auto retries = subscribe(protocol::retry_topic_of(options_.group), "*"); !retries) {
         return retries;
     }
-    sink_ = std::make_shared<sink>(options_, weak_from_this());
+    sink_ = std::make_shared<sink>(weak_from_this());
     pool_.emplace(options_.listener_batch_messages, std::move(listener));
     context_.emplace(puller_context{
         .options = options_,
         .client = runtime_,
-        .pool = *pool_,
+        .deliver = [this](std::shared_ptr<pulled_batch> batch) { deliver(std::move(batch)); },
+        .feed = [this](process_queue& queue) { feed(queue); },
         .sink = sink_,
         .trouble = [this](error what) { trouble(std::move(what)); },
         .anyone_paused = anyone_paused_,
@@ -138,6 +109,7 @@ void push_consumer::engine::begin() {
     for (const std::string& topic : topics)
         add_topic(topic);
     runtime_.every(options_.rebalance_interval, [this] { rebalance_all(); });
+    runtime_.every(options_.lock_interval, [this] { lock_queues(lock_which::all); });
     runtime_.every(options_.commit_interval, [this] {
         if (!stopping_)
             commit_all([this](const result<void>& outcome) {
@@ -195,6 +167,8 @@ void push_consumer::engine::shutdown(std::chrono::milliseconds grace) {
             return std::all_of(queues.begin(), queues.end(),
                                [](const auto& queue) { return queue->in_hand() == 0; });
         });
+        // Each of them ends, by an answer or by its timeout.
+        changed_.wait(lock, [&] { return returning_ == 0; });
     }
     std::promise<void> committed;
     runtime_.post([&] {
@@ -205,6 +179,9 @@ void push_consumer::engine::shutdown(std::chrono::milliseconds grace) {
         });
     });
     committed.get_future().wait();
+    std::promise<void> unlocked;
+    runtime_.post([&] { unlock_all([&] { unlocked.set_value(); }); });
+    unlocked.get_future().wait();
     run_on_io([&] {
         for (const auto& [id, puller] : pullers_)
             puller->drop();
@@ -224,7 +201,8 @@ void push_consumer::engine::publish_assignment() {
     const std::lock_guard lock{mutex_};
     assignment_.clear();
     for (const auto& [id, puller] : pullers_)
-        assignment_.push_back(id);
+        if (!puller->is_leaving())
+            assignment_.push_back(id);
 }
 
 void push_consumer::engine::resume_all() {

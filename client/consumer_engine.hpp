@@ -8,6 +8,7 @@
 #include "client/push_consumer.hpp"
 #include "client/queue_puller.hpp"
 #include "client/runtime.hpp"
+#include "client/send_back.hpp"
 #include "client/work_pool.hpp"
 
 #include <atomic>
@@ -22,6 +23,16 @@
 #include <vector>
 
 namespace holdfast::client {
+
+// A message whose handle did not acknowledge it.
+struct returned_message {
+    std::shared_ptr<pulled_batch> batch;
+    std::uint32_t index = 0;
+    std::uint32_t retries = 0; // local ones
+    std::int32_t level = 0;
+
+    [[nodiscard]] message_view view() const { return message_view{batch->record(index)}; }
+};
 
 class push_consumer::engine : public std::enable_shared_from_this<push_consumer::engine> {
   public:
@@ -54,7 +65,37 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     void assign(const std::string& topic, const std::vector<placed_queue>& wanted);
     void publish_assignment();
 
-    void store_offset(const placed_queue& place, queue_offset offset);
+    // What was pulled goes to the listener's threads; in order, one message after the other.
+    void deliver(std::shared_ptr<pulled_batch> batch);
+    void feed(process_queue& queue);
+    // On any thread.
+    void take_returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
+                       std::int32_t level);
+    void retry_here(const returned_message& message);
+    // On the io thread: to the broker, else to the retry topic, else from here again.
+    void send_back_to_broker(const returned_message& message);
+    void send_back_as_copy(const returned_message& message, const error& why);
+    void back_at_broker(const returned_message& message, const call_outcome& outcome,
+                        const std::function<void(const error&)>& otherwise);
+    void end_return();
+    [[nodiscard]] send_back how_to_send_back(const returned_message& message) const;
+
+    // Ordered consumption.
+    enum class lock_which : std::uint8_t { all, missing };
+    void lock_queues(lock_which which);
+    void lock_soon();
+    void locks_answered(const std::vector<message_queue>& asked, process_queue::clock::time_point when,
+                        const call_outcome& outcome);
+    void leave(queue_puller& puller);
+    // Gives away the queues that leave and whose last message is settled.
+    void finish_leaving();
+    void unlock(const std::shared_ptr<queue_puller>& puller, std::function<void()> done);
+    void unlock_all(std::function<void()> done);
+    [[nodiscard]] bool uses_locks() const {
+        return options_.ordered && options_.model == message_model::clustering;
+    }
+
+    void store_offset(const placed_queue& place, queue_offset offset, std::function<void()> done = {});
     void commit_all(commit_done done);
     void commit_remotely(commit_done done);
     result<void> commit_locally();
@@ -69,6 +110,7 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     std::optional<work_pool> pool_;
     std::optional<puller_context> context_;
     std::atomic<bool> anyone_paused_{false};
+    std::atomic<std::size_t> returning_{0}; // messages on their way back to a broker
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -80,6 +122,8 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     bool stopping_ = false;
     bool registered_ = false; // the first heartbeats are answered
     bool rebalance_is_due_ = false;
+    bool locking_is_due_ = false;
+    std::set<message_queue> unlocking_; // of the leaving ones: given away, to be forgotten
     std::set<std::string> rebalancing_;
     std::map<message_queue, std::shared_ptr<queue_puller>> pullers_;
     std::map<message_queue, queue_offset> committed_;

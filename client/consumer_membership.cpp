@@ -178,6 +178,11 @@ void push_consumer::engine::assign(const std::string& topic, const std::vector<p
             continue;
         }
         const auto lost = at->second;
+        if (uses_locks()) {
+            leave(*lost);
+            ++at;
+            continue;
+        }
         if (const auto last = lost->drop())
             store_offset(lost->place(), *last);
         committed_.erase(at->first);
@@ -196,6 +201,10 @@ void push_consumer::engine::assign(const std::string& topic, const std::vector<p
         const auto puller = std::make_shared<queue_puller>(*context_, each, subscribed);
         pullers_.emplace(each.id, puller);
         puller->start();
+    }
+    if (uses_locks()) {
+        finish_leaving();
+        lock_queues(lock_which::missing);
     }
     publish_assignment();
 }

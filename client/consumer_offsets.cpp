@@ -5,12 +5,25 @@
 
 namespace holdfast::client {
 
+namespace {
+
+// In order, only while the lock is ours: another member may be further.
+bool may_store(const queue_puller& puller) {
+    const auto& queue = puller.queue();
+    return queue != nullptr && !queue->dropped() && queue->trusted();
+}
+
+} // namespace
+
 // At once, because the queue leaves us or begins elsewhere. Should it fail, messages come again: no loss.
-void push_consumer::engine::store_offset(const placed_queue& place, queue_offset offset) {
+void push_consumer::engine::store_offset(const placed_queue& place, queue_offset offset,
+                                         std::function<void()> done) {
     if (options_.model == message_model::broadcasting) {
         local_offsets_[place.id] = offset;
         if (auto saved = file_->save(local_offsets_); !saved)
             trouble(saved.failure());
+        if (done)
+            done();
         return;
     }
     committed_[place.id] = offset;
@@ -19,11 +32,13 @@ void push_consumer::engine::store_offset(const placed_queue& place, queue_offset
                                                            .queue = place.id.queue,
                                                            .commit_offset = offset};
     ask(*place.broker, request, {}, options_.client.request_timeout,
-        [this, id = place.id](const call_outcome& outcome) {
-            if (outcome.ok())
-                return;
-            committed_.erase(id);
-            trouble(to_error(outcome));
+        [this, id = place.id, done = std::move(done)](const call_outcome& outcome) {
+            if (!outcome.ok()) {
+                committed_.erase(id);
+                trouble(to_error(outcome));
+            }
+            if (done)
+                done();
         });
 }
 
@@ -36,7 +51,7 @@ void push_consumer::engine::commit_all(commit_done done) {
 result<void> push_consumer::engine::commit_locally() {
     bool changed = false;
     for (const auto& [id, puller] : pullers_) {
-        if (puller->queue() == nullptr)
+        if (!may_store(*puller))
             continue;
         const queue_offset offset = puller->queue()->committable();
         const auto [kept, fresh] = local_offsets_.try_emplace(id, offset);
@@ -56,7 +71,7 @@ void push_consumer::engine::commit_remotely(commit_done done) {
     // The last answer to let go of it reports.
     const auto all = std::make_shared<progress>(std::move(done));
     for (const auto& [id, puller] : pullers_) {
-        if (puller->queue() == nullptr)
+        if (!may_store(*puller))
             continue;
         const queue_offset offset = puller->queue()->committable();
         if (const auto known = committed_.find(id); known != committed_.end() && known->second == offset)

@@ -1,9 +1,15 @@
 // The handle to one delivered message.
 //
 // Owns the duty to say what became of the message: ack() when the work is done, retry_later() to get it again
-// after a pause. Destroyed without either, it says retry_later() itself, so a forgotten handle can never
-// lose a message. Move-only; may be moved to any thread and may outlive its consumer (its word then has no
-// effect, and the message comes again to another member).
+// after a pause, dead_letter() when no further try makes sense. Destroyed without a word, it says
+// retry_later() itself, so a forgotten handle can never lose a message. Move-only; may be moved to any thread
+// and may outlive its consumer (its word then has no effect, and the message comes again to another member).
+//
+// A retried message goes back to the broker and comes again from the group's retry topic, to any member,
+// after a pause that grows with the number of tries; after the last one the broker puts it into the group's
+// dead-letter queue (protocol reference 6.5). Only when the broker has answered that it has it, the group's
+// offset passes it here. Should it not be possible to give it back, it is delivered again from here.
+// Consuming in order and broadcasting, retries are always made from here: see push_consumer.hpp.
 //
 // The bytes of a pull answer are shared by its handles and freed with the last one: a handle that is kept
 // keeps up to about 1 MiB.
@@ -50,10 +56,15 @@ class delivery {
         if (!std::exchange(settled_, true))
             batch_->ack(index_);
     }
-    // Deliver it again after a back-off; the group's offset stays before it until then.
-    void retry_later() {
+    // Deliver it again. `delay_level`: one of the broker's levels, 1 to 18; 0 = by the number of tries.
+    void retry_later(std::int32_t delay_level = 0) {
         if (!std::exchange(settled_, true))
-            batch_->retry(index_, retries_);
+            batch_->retry(index_, retries_, delay_level < 0 ? 0 : delay_level);
+    }
+    // Put it into the group's dead-letter queue now.
+    void dead_letter() {
+        if (!std::exchange(settled_, true))
+            batch_->retry(index_, retries_, dead_letter_level);
     }
     [[nodiscard]] bool settled() const { return settled_; }
     // The queue went to another member: an ack() has no effect any more.

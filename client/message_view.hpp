@@ -57,6 +57,11 @@ class message_view {
     [[nodiscard]] queue_offset offset() const { return record_.offset; }
     [[nodiscard]] timestamp_ms born_at() const { return record_.born; }
     [[nodiscard]] timestamp_ms stored_at() const { return record_.stored; }
+    // The broker's handle to it: where it is in the log.
+    [[nodiscard]] log_position position() const {
+        return log_position{static_cast<std::uint64_t>(record_.physical_offset)};
+    }
+    [[nodiscard]] std::int32_t sys_flag() const { return record_.sys_flag; }
     [[nodiscard]] std::int32_t flag() const { return record_.flag; }
     // As the broker counts; delivery::reconsume_times() adds the local ones.
     [[nodiscard]] std::uint32_t reconsume_times() const {

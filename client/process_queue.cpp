@@ -33,14 +33,21 @@ void pulled_batch::ack(std::uint32_t index) {
         state_.fetch_sub(one_unacknowledged + one_in_hand, std::memory_order_seq_cst);
     if (static_cast<std::uint32_t>(before) == 1)
         owner_->completed(*this);
+    if (owner_->in_order())
+        owner_->end_turn();
     handle_gone(before);
 }
 
-void pulled_batch::retry(std::uint32_t index, std::uint32_t retries) {
-    const std::uint64_t before = state_.fetch_sub(one_in_hand, std::memory_order_seq_cst);
+void pulled_batch::retry(std::uint32_t index, std::uint32_t retries, std::int32_t level) {
     if (!owner_->dropped())
-        owner_->sink().redeliver(shared_from_this(), index, retries);
-    handle_gone(before);
+        return owner_->sink().returned(shared_from_this(), index, retries, level);
+    if (owner_->in_order())
+        owner_->end_turn();
+    give_back();
+}
+
+void pulled_batch::give_back() {
+    handle_gone(state_.fetch_sub(one_in_hand, std::memory_order_seq_cst));
 }
 
 void pulled_batch::handle_gone(std::uint64_t state_before) const {
@@ -48,22 +55,28 @@ void pulled_batch::handle_gone(std::uint64_t state_before) const {
         owner_->sink().hand_emptied();
 }
 
-queue_offset pulled_batch::lowest_unacknowledged() const {
+std::uint32_t pulled_batch::first_unacknowledged() const {
     for (std::size_t word = 0; word < words_for(records_.size()); ++word) {
         const std::uint64_t bits = acknowledged_[word].load(std::memory_order_acquire);
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_one(bits));
         if (bits != ~std::uint64_t{0} && index < records_.size())
-            return records_[index].offset;
+            return static_cast<std::uint32_t>(index);
     }
-    return next_;
+    return size();
+}
+
+queue_offset pulled_batch::lowest_unacknowledged() const {
+    const std::uint32_t index = first_unacknowledged();
+    return index < size() ? records_[index].offset : next_;
 }
 
 std::uint32_t pulled_batch::in_hand() const {
     return static_cast<std::uint32_t>(state_.load(std::memory_order_seq_cst) / one_in_hand);
 }
 
-process_queue::process_queue(message_queue id, queue_offset first, std::shared_ptr<delivery_sink> sink)
-    : id_(std::move(id)), sink_(std::move(sink)), pulled_to_(first) {}
+process_queue::process_queue(message_queue id, queue_offset first, std::shared_ptr<delivery_sink> sink,
+                             delivery_order order)
+    : id_(std::move(id)), sink_(std::move(sink)), order_(order), pulled_to_(first) {}
 
 std::shared_ptr<pulled_batch> process_queue::add(shared_bytes bytes, std::vector<pulled_record> records,
                                                  queue_offset next) {
@@ -96,6 +109,22 @@ queue_offset process_queue::pulled_to() const {
 queue_offset process_queue::committable() const {
     const std::lock_guard lock{mutex_};
     return entries_.empty() ? pulled_to_ : entries_.front().batch->lowest_unacknowledged();
+}
+
+std::optional<process_queue::place> process_queue::front() const {
+    const std::lock_guard lock{mutex_};
+    if (entries_.empty())
+        return std::nullopt;
+    const auto& batch = entries_.front().batch;
+    const std::uint32_t index = batch->first_unacknowledged();
+    if (index == batch->size())
+        return std::nullopt; // its last acknowledgement is on its way to completed()
+    return place{batch, index};
+}
+
+void process_queue::end_turn() {
+    turn_.end();
+    sink_->turn_ended(*this);
 }
 
 void process_queue::completed(const pulled_batch& batch) {

@@ -8,16 +8,22 @@
 // last message is acknowledged. All functions may be called from any thread.
 //
 // A queue lost in a rebalance is dropped: its handles stay usable, and what they say has no effect any more.
+//
+// In order: one message at a time has the turn (delivery_turn.hpp), and only while the group's lock of the
+// queue is known to be ours.
 #pragma once
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
+#include "client/delivery_turn.hpp"
 #include "client/message.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,13 +34,21 @@ namespace holdfast::client {
 class process_queue;
 class pulled_batch;
 
+// A level below 0 asks for the dead-letter queue (protocol reference 3.2, 36).
+inline constexpr std::int32_t dead_letter_level = -1;
+
+enum class delivery_order : std::uint8_t { any, one_by_one };
+
 // Where handles report to. Called on the thread that settled the handle, never under a lock of the queue.
 class delivery_sink {
   public:
     virtual ~delivery_sink() = default;
-    // Message `index` is to be delivered again; `retries` local retries lie behind it.
-    virtual void redeliver(std::shared_ptr<pulled_batch> batch, std::uint32_t index,
-                           std::uint32_t retries) = 0;
+    // Message `index` is not done; `retries` local retries lie behind it. The sink ends it by ack(), when the
+    // broker has it, or by give_back().
+    virtual void returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
+                          std::int32_t level) = 0;
+    // In order only: the next message may have its turn.
+    virtual void turn_ended(process_queue& queue) = 0;
     // A whole batch is acknowledged: the queue has room for another.
     virtual void batch_completed(process_queue& queue) = 0;
     // Only while the queue is closing: a batch has no handle out any more.
@@ -63,10 +77,12 @@ class pulled_batch : public std::enable_shared_from_this<pulled_batch> {
     [[nodiscard]] queue_offset offset(std::uint32_t index) const { return records_[index].offset; }
 
     // A handle to each of `count` messages is about to be made. Each settles its message once, by ack or
-    // retry.
+    // retry; a retry ends in ack or give_back.
     void hand_out(std::uint32_t count) { state_.fetch_add(one_in_hand * count, std::memory_order_relaxed); }
     void ack(std::uint32_t index);
-    void retry(std::uint32_t index, std::uint32_t retries);
+    void retry(std::uint32_t index, std::uint32_t retries, std::int32_t level);
+    // It is not done, and nobody has it in hand any more.
+    void give_back();
 
     // The lowest unacknowledged offset; the offset after the batch when there is none.
     [[nodiscard]] queue_offset lowest_unacknowledged() const;
@@ -74,6 +90,8 @@ class pulled_batch : public std::enable_shared_from_this<pulled_batch> {
 
   private:
     friend class process_queue;
+    // size() when there is none.
+    [[nodiscard]] std::uint32_t first_unacknowledged() const;
     // Low half: not acknowledged; high half: handles out. One word, so that an ack is one operation.
     static constexpr std::uint64_t one_unacknowledged = 1;
     static constexpr std::uint64_t one_in_hand = std::uint64_t{1} << 32U;
@@ -91,8 +109,11 @@ class pulled_batch : public std::enable_shared_from_this<pulled_batch> {
 
 class process_queue : public std::enable_shared_from_this<process_queue> {
   public:
+    using clock = std::chrono::steady_clock;
+
     // `first`: where pulling begins.
-    process_queue(message_queue id, queue_offset first, std::shared_ptr<delivery_sink> sink);
+    process_queue(message_queue id, queue_offset first, std::shared_ptr<delivery_sink> sink,
+                  delivery_order order = delivery_order::any);
 
     [[nodiscard]] const message_queue& id() const { return id_; }
 
@@ -115,7 +136,27 @@ class process_queue : public std::enable_shared_from_this<process_queue> {
     std::optional<queue_offset> drop();
     [[nodiscard]] bool dropped() const { return dropped_.load(std::memory_order_acquire); }
 
-    // From now on delivery_sink::hand_emptied is called.
+    [[nodiscard]] bool in_order() const { return order_ == delivery_order::one_by_one; }
+    [[nodiscard]] delivery_turn& turn() { return turn_; }
+    // Ends the turn and tells the sink. In order only.
+    void end_turn();
+    struct place {
+        std::shared_ptr<pulled_batch> batch;
+        std::uint32_t index = 0;
+    };
+    // The lowest message that is not acknowledged: in order, the next one.
+    [[nodiscard]] std::optional<place> front() const;
+    // In order, the group's lock is believed to be ours until then, and not at all before the first call.
+    void trust_until(clock::time_point when) { trusted_until_.store(when.time_since_epoch().count()); }
+    // In order, messages may be handed out and offsets stored.
+    [[nodiscard]] bool trusted() const {
+        return !in_order() || clock::now().time_since_epoch().count() < trusted_until_.load();
+    }
+    [[nodiscard]] bool deliverable() const {
+        return !dropped() && (!in_order() || (!closing() && trusted()));
+    }
+
+    // From now on delivery_sink::hand_emptied is called; in order, nothing is handed out any more.
     void close() { closing_.store(true, std::memory_order_seq_cst); }
     [[nodiscard]] bool closing() const { return closing_.load(std::memory_order_seq_cst); }
     [[nodiscard]] std::size_t in_hand() const;
@@ -133,6 +174,9 @@ class process_queue : public std::enable_shared_from_this<process_queue> {
 
     const message_queue id_;
     const std::shared_ptr<delivery_sink> sink_;
+    const delivery_order order_;
+    delivery_turn turn_;
+    std::atomic<clock::rep> trusted_until_{std::numeric_limits<clock::rep>::min()};
     std::atomic<bool> dropped_{false};
     std::atomic<bool> closing_{false};
     std::atomic<std::size_t> cached_messages_{0};

@@ -3,11 +3,17 @@
 // A delivery is done when its handle says so (delivery.hpp): ack() after the work, retry_later() to see it
 // again, and a handle dropped without a word, or a listener that throws, counts as retry_later(). Handles may
 // be moved to other threads and may outlive the consumer. The group's offset of a queue never passes the
-// lowest delivery that is not acknowledged, so a crash loses nothing: at most what was in work comes again.
+// lowest delivery that is neither acknowledged nor back at the broker, so a crash loses nothing: at most what
+// was in work comes again.
 //
 // Clustering: the queues of a topic are divided among the members (average allocation, protocol reference
 // 6.3), offsets live on the broker. Broadcasting: every member gets every message, offsets live in
 // `offset_directory`. At least once, in both.
+//
+// Ordered: one message of a queue at a time, by offset; the next one after the ack() of the one before, on
+// whatever thread. The queue is locked at the broker first (protocol reference 6.9), so that no two members
+// work on it at once; it is handed over to another member only after the delivery in work is settled. A
+// retried message stays where it is and holds up its queue.
 #pragma once
 
 #include "base/ids.hpp"
@@ -38,6 +44,7 @@ struct push_consumer_options {
     client_options client{};
     std::string group{};
     message_model model = message_model::clustering;
+    bool ordered = false;
     consume_from from = consume_from::last;
     // For consume_from::time.
     timestamp_ms from_time{};
@@ -56,7 +63,11 @@ struct push_consumer_options {
     // How far pulling runs ahead of the lowest unacknowledged message: what a crash can make come again.
     std::int64_t max_unacknowledged_span = 1'000'000;
 
-    // A message retried for the n-th time comes again after first * 2^(n-1), at most `most`.
+    // So often a message comes again before it goes to the dead-letter queue. -1: as the group is configured
+    // at the broker (16 unless changed there); in order: for ever.
+    std::int32_t max_reconsume_times = -1;
+    // What is retried from here (in order, broadcasting, or when the broker could not take it back) comes
+    // again for the n-th time after first * 2^(n-1), at most `most`.
     std::chrono::milliseconds retry_first{1'000};
     std::chrono::milliseconds retry_most{60'000};
 
@@ -65,6 +76,10 @@ struct push_consumer_options {
     std::chrono::milliseconds pull_error_delay{1'000};
     std::chrono::milliseconds rebalance_interval{20'000};
     std::chrono::milliseconds commit_interval{5'000};
+    // In order: how often locks are renewed, and how long after the last renewal one is still relied on. The
+    // broker gives it to another member after 60 s.
+    std::chrono::milliseconds lock_interval{20'000};
+    std::chrono::milliseconds lock_trust{30'000};
 
     // Told about what went wrong and is being tried again, in words; called on the io thread.
     std::function<void(const error&)> on_trouble{};

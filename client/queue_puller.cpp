@@ -16,12 +16,63 @@ constexpr std::chrono::milliseconds flow_control_delay{20};
 // "Nothing" sooner than this was not a long poll; several in a row are slowed down.
 constexpr std::chrono::milliseconds quick_answer{5};
 constexpr std::chrono::milliseconds most_nothing_delay{1'000};
+// How often is looked whether the message of a queue that begins anew is settled.
+constexpr std::chrono::milliseconds turn_poll{50};
 
 } // namespace
 
 queue_puller::queue_puller(const puller_context& context, placed_queue place,
                            std::shared_ptr<const subscription> wanted)
     : context_(context), place_(std::move(place)), wanted_(std::move(wanted)) {}
+
+bool queue_puller::needs_lock() const {
+    return context_.options.ordered && context_.options.model == message_model::clustering;
+}
+
+void queue_puller::start() {
+    if (!needs_lock()) {
+        locked_until_ = process_queue::clock::time_point::max();
+        locate();
+    }
+}
+
+void queue_puller::locked_until(process_queue::clock::time_point when) {
+    const bool was_ours = is_locked();
+    locked_until_ = when;
+    if (was_ours && queue_ != nullptr) {
+        queue_->trust_until(when);
+        context_.feed(*queue_); // should a turn have been refused in the last moment
+    }
+    if (stopped_ || (was_ours && (locating_ || (queue_ != nullptr && !queue_->dropped()))))
+        return;
+    begin_anew();
+}
+
+void queue_puller::lock_refused() {
+    locked_until_ = process_queue::clock::time_point::min();
+    if (queue_ != nullptr)
+        queue_->drop();
+    locating_ = false;
+    ++round_;
+}
+
+// Another member may have worked on the queue meanwhile.
+void queue_puller::begin_anew() {
+    if (queue_ != nullptr)
+        queue_->drop();
+    ++round_;
+    locating_ = true;
+    locate();
+}
+
+void queue_puller::leave() {
+    stopped_ = true;
+    leaving_ = true;
+    if (queue_ == nullptr)
+        return;
+    queue_->close();
+    queue_->turn().withdraw();
+}
 
 void queue_puller::locate() {
     if (stopped_)
@@ -87,7 +138,20 @@ void queue_puller::locate_later(const error& why) {
 }
 
 void queue_puller::begin(queue_offset first) {
-    queue_ = std::make_shared<process_queue>(place_.id, first, context_.sink);
+    if (stopped_)
+        return;
+    if (is_in_work()) {
+        context_.client.after(turn_poll, [self = shared_from_this(), round = round_, first] {
+            if (round == self->round_)
+                self->begin(first);
+        });
+        return;
+    }
+    locating_ = false;
+    queue_ = std::make_shared<process_queue>(place_.id, first, context_.sink,
+                                             context_.options.ordered ? delivery_order::one_by_one
+                                                                      : delivery_order::any);
+    queue_->trust_until(locked_until_);
     next_ = first;
     ++round_;
     pulling_ = false;
@@ -105,7 +169,9 @@ std::optional<queue_offset> queue_puller::drop() {
 void queue_puller::reset_to(queue_offset offset) {
     if (queue_ != nullptr)
         queue_->drop();
-    context_.store_offset(place_, offset);
+    ++round_;
+    if (is_locked())
+        context_.store_offset(place_, offset);
     begin(offset);
 }
 
@@ -128,7 +194,8 @@ void queue_puller::resume() {
 }
 
 void queue_puller::pull() {
-    if (stopped_ || pulling_)
+    // Without the lock it begins anew when the lock is back.
+    if (stopped_ || pulling_ || !is_locked())
         return;
     if (!room_above(1)) {
         // Announced before the second look: room made between the two would tell nobody otherwise.
@@ -188,7 +255,7 @@ void queue_puller::pulled(const call_outcome& outcome, std::uint64_t round,
         return pull_after(context_.options.pull_error_delay);
     }
     if (code == response_code::pull_offset_moved)
-        return offset_moved(header->next_begin_offset);
+        return offset_moved(*header);
     moved_once_ = false;
     if (code == response_code::success)
         return found(*outcome.reply, *header);
@@ -243,7 +310,7 @@ void queue_puller::take_records(const shared_bytes& body, queue_offset first, qu
         records.push_back({static_cast<std::uint32_t>(at), message.size, message.offset});
     }
     if (auto batch = queue_->add(body, std::move(records), next))
-        context_.pool.add(std::move(batch));
+        context_.deliver(std::move(batch));
 }
 
 void queue_puller::found_nothing(int code, const protocol::pull_message_response& header,
@@ -262,7 +329,16 @@ void queue_puller::found_nothing(int code, const protocol::pull_message_response
     pull_after(std::min(delay, most_nothing_delay));
 }
 
-void queue_puller::offset_moved(queue_offset to) {
+void queue_puller::offset_moved(const protocol::pull_message_response& header) {
+    const queue_offset to = header.next_begin_offset;
+    const bool is_reset = to != next_ && header.min_offset <= next_ && next_ <= header.max_offset &&
+                          header.min_offset <= to && to <= header.max_offset;
+    if (is_reset) {
+        context_.trouble({errc::not_found, "queue " + std::to_string(place_.id.queue.value()) + " of " +
+                                               place_.id.topic + " was reset to offset " +
+                                               std::to_string(to.value())});
+        return reset_to(to);
+    }
     if (!std::exchange(moved_once_, true))
         return pull_after(context_.options.pull_error_delay);
     moved_once_ = false;

@@ -4,7 +4,11 @@
 // Where to begin: the group's stored offset (14); only when the broker says that there is none (code 22),
 // what consume_from says. Any other failure is asked again, never taken for "none" (trap T1). A corrected
 // offset (code 21, trap T2) is believed when the broker says it twice: forward, the missing messages are
-// skipped; backward, the queue begins anew there.
+// skipped; backward, the queue begins anew there. But an offset that is well within the queue is not
+// corrected by mistake: that is how a broker tells about a reset (222), once.
+//
+// In order, nothing begins without the group's lock of the queue, and after a time in which it was not surely
+// ours the queue begins anew at the stored offset, once the message that was in work is settled.
 //
 // Lives on the io thread.
 #pragma once
@@ -12,7 +16,6 @@
 #include "client/process_queue.hpp"
 #include "client/push_consumer.hpp"
 #include "client/runtime.hpp"
-#include "client/work_pool.hpp"
 #include "protocol/tags.hpp"
 
 #include <atomic>
@@ -37,7 +40,10 @@ struct subscription {
 struct puller_context {
     const push_consumer_options& options;
     runtime& client;
-    work_pool& pool;
+    // Takes what was pulled, for the listener.
+    std::function<void(std::shared_ptr<pulled_batch>)> deliver;
+    // In order: the next message may have its turn.
+    std::function<void(process_queue&)> feed;
     std::shared_ptr<delivery_sink> sink;
     std::function<void(error)> trouble;
     // Set when a puller waits for room: whoever makes room then calls resume() for all.
@@ -54,13 +60,23 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
                  std::shared_ptr<const subscription> wanted);
 
     [[nodiscard]] const placed_queue& place() const { return place_; }
-    void start() { locate(); }
+    // In order: waits for locked_until().
+    void start();
     // The broker moved.
     void move_to(const std::shared_ptr<connection>& broker) { place_.broker = broker; }
     void use(std::shared_ptr<const subscription> wanted) { wanted_ = std::move(wanted); }
 
+    // The group's lock of the queue is ours until then, or somebody else's.
+    void locked_until(process_queue::clock::time_point when);
+    void lock_refused();
+    [[nodiscard]] bool is_locked() const { return process_queue::clock::now() < locked_until_; }
+
     // No more pulls; what is pulled stays in work.
     void stop_pulling() { stopped_ = true; }
+    // In order, before drop(): no further message has its turn.
+    void leave();
+    [[nodiscard]] bool is_leaving() const { return leaving_; }
+    [[nodiscard]] bool is_in_work() const { return queue_ != nullptr && queue_->turn().is_out(); }
     // The queue is lost: returns the offset to store, empty when it never began.
     std::optional<queue_offset> drop();
     // Begins anew at `offset` and stores it.
@@ -72,6 +88,8 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     [[nodiscard]] const std::shared_ptr<process_queue>& queue() const { return queue_; }
 
   private:
+    [[nodiscard]] bool needs_lock() const;
+    void begin_anew();
     void locate();
     void locate_by_rule();
     void locate_later(const error& why);
@@ -84,7 +102,7 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     void found(const answer& reply, const protocol::pull_message_response& header);
     void found_nothing(int code, const protocol::pull_message_response& header,
                        std::chrono::steady_clock::time_point asked);
-    void offset_moved(queue_offset to);
+    void offset_moved(const protocol::pull_message_response& header);
     void refused(const call_outcome& outcome);
     void take_records(const shared_bytes& body, queue_offset first, queue_offset next);
 
@@ -94,6 +112,9 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     std::shared_ptr<process_queue> queue_;
     queue_offset next_;       // where the next pull begins
     std::uint64_t round_ = 0; // an answer of an older round is not looked at
+    process_queue::clock::time_point locked_until_ = process_queue::clock::time_point::min();
+    bool locating_ = false;
+    bool leaving_ = false;
     bool stopped_ = false;
     bool pulling_ = false; // a pull is on its way, or a timer that will send one
     bool paused_ = false;

@@ -43,12 +43,12 @@ void work_pool::add(std::shared_ptr<pulled_batch> batch) {
 }
 
 void work_pool::add_later(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
-                          clock::time_point due) {
+                          clock::time_point due, delivery_turn::ticket turn) {
     const std::lock_guard lock{mutex_};
     if (stopped_)
         return;
     const bool soonest = retries_.empty() || due < retries_.top().due;
-    retries_.push({due, retry_number_++, std::move(batch), index, retries});
+    retries_.push({due, retry_number_++, std::move(batch), index, retries, turn});
     if (soonest)
         changed_.notify_one();
 }
@@ -82,12 +82,23 @@ void work_pool::run() {
     }
 }
 
+bool work_pool::may_be_handed_out(const retry& next) {
+    process_queue& owner = next.batch->owner();
+    if (!owner.in_order())
+        return owner.deliverable();
+    if (owner.deliverable())
+        return owner.turn().hand_out(next.turn);
+    // Whoever makes it deliverable again gives the turn anew.
+    owner.turn().withdraw(next.turn);
+    return false;
+}
+
 bool work_pool::take(std::vector<handout>& to) {
     const auto now = retries_.empty() ? clock::time_point{} : clock::now();
     while (!retries_.empty() && retries_.top().due <= now && to.size() < most_deliveries_) {
         const retry next = retries_.top();
         retries_.pop();
-        if (!next.batch->owner().dropped())
+        if (may_be_handed_out(next))
             to.push_back({next.batch, next.index, 1, next.retries});
     }
     while (to.empty() && !fresh_.empty()) {

@@ -39,9 +39,10 @@ class work_pool {
     void stop();
 
     void add(std::shared_ptr<pulled_batch> batch);
-    // Message `index` again, not before `due`; it was retried `retries` times, this one counted.
+    // Message `index` again, not before `due`; it was retried `retries` times, this one counted. In order,
+    // `turn` is the ticket it waits with.
     void add_later(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
-                   clock::time_point due);
+                   clock::time_point due, delivery_turn::ticket turn = 0);
 
   private:
     struct fresh_work {
@@ -54,6 +55,7 @@ class work_pool {
         std::shared_ptr<pulled_batch> batch;
         std::uint32_t index = 0;
         std::uint32_t retries = 0;
+        delivery_turn::ticket turn = 0;
     };
     struct later {
         bool operator()(const retry& left, const retry& right) const {
@@ -70,6 +72,7 @@ class work_pool {
     };
 
     void run();
+    [[nodiscard]] static bool may_be_handed_out(const retry& next);
     // Under the lock: what is to be done now; false when there is nothing.
     bool take(std::vector<handout>& to);
     void wait_for_work(std::unique_lock<std::mutex>& lock);

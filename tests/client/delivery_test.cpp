@@ -10,7 +10,10 @@ namespace {
 
 class deaf_sink : public delivery_sink {
   public:
-    void redeliver(std::shared_ptr<pulled_batch>, std::uint32_t, std::uint32_t) override {}
+    void returned(std::shared_ptr<pulled_batch> batch, std::uint32_t, std::uint32_t, std::int32_t) override {
+        batch->give_back();
+    }
+    void turn_ended(process_queue&) override {}
     void batch_completed(process_queue&) override {}
     void hand_emptied() override {}
 };

@@ -77,6 +77,7 @@ void fake_broker::closed(const session_ptr& session) {
             notify_group(group);
     for (auto& [group, sessions] : producers_)
         sessions.erase(session);
+    std::erase_if(pullers_, [&](const auto& each) { return each.second == session; });
     changed_.notify_all();
 }
 

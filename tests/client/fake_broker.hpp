@@ -3,7 +3,7 @@
 //
 // It keeps to protocol reference 3: routes (105), sends (310, 320), pulls with long polling (11), offsets
 // (14, 15, 29-31), membership with notices (34, 35, 38, 40), topics (17, 106, 206), look-ups (12, 33),
-// transactions (37, 39), send-back without delay (36), queue locks without expiry (41, 42), recall (370).
+// transactions (37, 39), send-back without delay (36), queue locks without expiry (41, 42).
 #pragma once
 
 // Boost 1.74's asio uses std::exchange without including it.
@@ -201,7 +201,8 @@ class fake_broker {
     std::vector<fake_half> halves_;
     std::vector<fake_end> ends_;
     std::vector<fake_send_back> send_backs_;
-    std::map<std::pair<std::string, queue_name>, std::string> locks_; // client id
+    std::map<std::pair<std::string, queue_name>, std::string> locks_;   // client id
+    std::map<std::pair<std::string, queue_name>, session_ptr> pullers_; // who pulled last
     std::map<protocol::request_code, script> scripts_;
     std::map<protocol::request_code, int> counts_;
     std::list<parked_pull> parked_;

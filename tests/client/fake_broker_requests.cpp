@@ -145,6 +145,7 @@ void fake_broker::serve_pull(const session_ptr& session, const protocol::remotin
                      request->queue.value(),
                      request->offset.value(),
                      request->max_messages};
+    pullers_[{std::string{request->consumer_group}, {pull.topic, pull.queue}}] = session;
     const bool may_wait = request->has(protocol::pull_flag::suspend);
     if (!answer_pull(pull, !may_wait))
         park(std::move(pull), request->suspend_timeout_ms);
@@ -215,7 +216,10 @@ void fake_broker::serve_offset(const session_ptr& session, const protocol::remot
         break;
     }
     case request_code::update_consumer_offset:
-        offsets_[{group, {topic, queue}}] = std::stoll(std::string{*command.find("commitOffset")});
+        // A late word of who had the queue before changes nothing.
+        if (const auto owner = pullers_.find({group, {topic, queue}});
+            owner == pullers_.end() || owner->second == session)
+            offsets_[{group, {topic, queue}}] = std::stoll(std::string{*command.find("commitOffset")});
         return answer(session, command, protocol::no_fields{});
     case request_code::get_max_offset:
         response.offset = queue_offset{at.end()};

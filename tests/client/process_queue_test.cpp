@@ -19,11 +19,15 @@ class recording_sink : public delivery_sink {
         std::shared_ptr<pulled_batch> batch;
         std::uint32_t index;
         std::uint32_t retries;
+        std::int32_t level;
     };
-    void redeliver(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries) override {
+    void returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
+                  std::int32_t level) override {
+        batch->give_back();
         const std::lock_guard lock{mutex};
-        retried.push_back({std::move(batch), index, retries});
+        retried.push_back({std::move(batch), index, retries, level});
     }
+    void turn_ended(process_queue&) override { ++turns_ended; }
     void batch_completed(process_queue&) override { ++completed; }
     void hand_emptied() override { ++emptied; }
 
@@ -31,6 +35,7 @@ class recording_sink : public delivery_sink {
     std::vector<again> retried;
     std::atomic<int> completed{0};
     std::atomic<int> emptied{0};
+    std::atomic<int> turns_ended{0};
 };
 
 class process_queue_from_10 : public ::testing::Test {
@@ -309,6 +314,93 @@ TEST(process_queue_threads, never_passes_an_unacknowledged_message) {
     EXPECT_EQ(queue->cached_messages(), 0U);
     EXPECT_EQ(sink->completed, total / 500);
     queue->drop();
+}
+
+TEST_F(process_queue_from_10, passes_on_what_a_handle_asks_for) {
+    auto deliveries = hand_out(add_range(*queue, 10, 14));
+    deliveries[0].retry_later(5);
+    deliveries[1].dead_letter();
+    deliveries[2].retry_later(-7);
+    deliveries.pop_back();
+    ASSERT_EQ(sink->retried.size(), 4U);
+    EXPECT_EQ(sink->retried[0].level, 5);
+    EXPECT_EQ(sink->retried[1].level, dead_letter_level);
+    EXPECT_EQ(sink->retried[2].level, 0) << "only dead_letter() goes there";
+    EXPECT_EQ(sink->retried[3].level, 0);
+}
+
+// What a message given back to the broker is: acknowledged when the sink hears that the broker has it.
+TEST_F(process_queue_from_10, passes_a_returned_message_when_the_sink_acknowledges_it) {
+    class asking_sink : public recording_sink {
+      public:
+        void returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
+                      std::int32_t level) override {
+            asked.push_back({std::move(batch), index, retries, level});
+        }
+        std::vector<again> asked;
+    };
+    const auto asking = std::make_shared<asking_sink>();
+    const auto other =
+        std::make_shared<process_queue>(message_queue{"T", "b", queue_number{1}}, queue_offset{0}, asking);
+    hand_out(add_range(*other, 0, 1)).clear();
+    ASSERT_EQ(asking->asked.size(), 1U);
+    EXPECT_EQ(other->committable().value(), 0);
+    EXPECT_EQ(other->in_hand(), 1U) << "still in work: on its way to the broker";
+    asking->asked[0].batch->ack(0);
+    EXPECT_EQ(other->committable().value(), 1);
+    EXPECT_EQ(other->in_hand(), 0U);
+    asking->asked.clear();
+}
+
+class process_queue_in_order : public ::testing::Test {
+  protected:
+    ~process_queue_in_order() override { queue->drop(); }
+    delivery hand_out_next() {
+        const auto next = queue->front();
+        const auto ticket = queue->turn().take();
+        EXPECT_TRUE(queue->turn().hand_out(ticket));
+        next->batch->hand_out(1);
+        return {next->batch, next->index, 0};
+    }
+    std::shared_ptr<recording_sink> sink = std::make_shared<recording_sink>();
+    std::shared_ptr<process_queue> queue = std::make_shared<process_queue>(
+        message_queue{"T", "b", queue_number{0}}, queue_offset{10}, sink, delivery_order::one_by_one);
+};
+
+TEST_F(process_queue_in_order, names_the_next_message_across_batches) {
+    EXPECT_FALSE(queue->front());
+    add_range(*queue, 10, 12);
+    add_range(*queue, 12, 13);
+    for (std::int64_t offset = 10; offset < 13; ++offset) {
+        auto next = hand_out_next();
+        EXPECT_EQ(next.offset().value(), offset);
+        EXPECT_EQ(queue->turn().take(), 0U) << "one at a time";
+        next.ack();
+        EXPECT_EQ(sink->turns_ended, offset - 9);
+    }
+    EXPECT_FALSE(queue->front());
+}
+
+TEST_F(process_queue_in_order, is_deliverable_only_with_a_lock_that_holds) {
+    EXPECT_FALSE(queue->deliverable());
+    queue->trust_until(process_queue::clock::time_point::max());
+    EXPECT_TRUE(queue->deliverable());
+    queue->trust_until(process_queue::clock::now());
+    EXPECT_FALSE(queue->trusted());
+    queue->trust_until(process_queue::clock::time_point::max());
+    queue->close();
+    EXPECT_FALSE(queue->deliverable());
+    EXPECT_TRUE(queue->trusted()) << "its offset may be stored";
+}
+
+TEST_F(process_queue_in_order, ends_the_turn_of_a_handle_that_outlives_the_queue) {
+    add_range(*queue, 10, 12);
+    auto first = hand_out_next();
+    queue->drop();
+    EXPECT_TRUE(queue->turn().is_out());
+    first.retry_later();
+    EXPECT_FALSE(queue->turn().is_out());
+    EXPECT_TRUE(sink->retried.empty());
 }
 
 } // namespace

@@ -122,6 +122,27 @@ TEST_F(consumer_offsets, are_not_moved_by_a_single_answer_21) {
     EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("2", "3", "4", "5"));
 }
 
+// An offset within the queue needs no correction: a broker that moves it tells about a reset (222), once.
+TEST_F(consumer_offsets, are_moved_at_once_by_a_reset) {
+    broker_->set_committed("G", "T", 0, 4);
+    bool said = false;
+    broker_->on(request_code::pull_message, [&](const seen_request& request) {
+        if (*request.command.find("topic") != "T" || std::exchange(said, true))
+            return script_says::serve;
+        byte_buffer out;
+        protocol::append_response(out, protocol::answer_to::of(request.command),
+                                  protocol::pull_message_response{.next_begin_offset = queue_offset{1},
+                                                                  .min_offset = queue_offset{0},
+                                                                  .max_offset = queue_offset{6}},
+                                  {}, response_code::pull_offset_moved);
+        request.from->write(out.view());
+        return script_says::stay_silent;
+    });
+    const auto consumer = consume(options());
+    ASSERT_TRUE(wait_committed(0, 6));
+    EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("1", "2", "3", "4", "5"));
+}
+
 TEST_F(consumer_offsets, move_over_what_retention_deleted) {
     broker_->trim("T", 0, 4);
     broker_->set_committed("G", "T", 0, 1);

@@ -13,9 +13,12 @@ using testing::add_range;
 // What the consumer does with a retry, without a back-off.
 class pool_sink : public delivery_sink {
   public:
-    void redeliver(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries) override {
-        pool->add_later(std::move(batch), index, retries + 1, work_pool::clock::now() + pause);
+    void returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index, std::uint32_t retries,
+                  std::int32_t) override {
+        pool->add_later(batch, index, retries + 1, work_pool::clock::now() + pause);
+        batch->give_back();
     }
+    void turn_ended(process_queue&) override {}
     void batch_completed(process_queue&) override {
         const std::lock_guard lock{mutex};
         ++completed;
