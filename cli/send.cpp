@@ -2,7 +2,9 @@
 #include "cli/command_line.hpp"
 #include "client/producer.hpp"
 
+#include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <iostream>
 #include <mutex>
@@ -16,7 +18,9 @@ namespace po = boost::program_options;
 constexpr std::string_view usage =
     "usage: holdfast send TOPIC (BODY | - | --size BYTES) [OPTIONS]\n\n"
     "Sends BODY, or each line of stdin (`-`), or BYTES times 'x', and waits until every message is on disk.\n"
-    "A topic that does not exist is created by its first message, if the broker allows that.\n";
+    "A topic that does not exist is created by its first message, if the broker allows that.\n"
+    "With a delay, consumers see the message only then: by one of the broker's levels, or after a time like\n"
+    "1500ms, 30s, 10m, 2h or 7d.\n";
 
 // Counts what came back, and says what went wrong: the first few times, not a million times.
 class outcome {
@@ -29,6 +33,8 @@ class outcome {
             if (show)
                 fmt::print("{} stored in queue {} of {} at offset {}\n", receipt.message_id,
                            receipt.queue.value(), receipt.broker_name, receipt.offset.value());
+            if (show && !receipt.recall_handle.empty())
+                fmt::print("recall handle: {}\n", receipt.recall_handle);
         } else if (++failed_ <= most_told) {
             fmt::print(stderr, "holdfast: not sent: {}{}\n", sent.failure().message,
                        sent.failure().may_be_stored() ? " (it may be stored all the same)" : "");
@@ -57,6 +63,41 @@ result<std::vector<std::pair<std::string, std::string>>> properties_of(const po:
         all.emplace_back(each.substr(0, equals), each.substr(equals + 1));
     }
     return all;
+}
+
+// `1500ms`, `30s`, `10m`, `2h`, `7d` in milliseconds.
+result<std::int64_t> milliseconds_of(const std::string& text) {
+    static constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> units{
+        {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+    constexpr std::int64_t most = 1'000'000'000;
+    std::int64_t count = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, failure] = std::from_chars(text.data(), end, count);
+    const std::string_view unit{rest, static_cast<std::size_t>(end - rest)};
+    for (const auto& [name, factor] : units)
+        if (failure == std::errc{} && unit == name && count > 0 && count <= most)
+            return count * factor;
+    return error{errc::invalid_argument,
+                 "--deliver-after " + text +
+                     " is no time; write a number and a unit, as 1500ms, 30s, 10m, 2h or 7d"};
+}
+
+result<void> set_delay(const po::variables_map& words, client::message& pattern) {
+    const bool by_level = words.count("delay-level") != 0;
+    const bool by_time = words.count("deliver-after") != 0;
+    if (by_level && by_time)
+        return error{errc::invalid_argument, "give --delay-level or --deliver-after, not both"};
+    if (by_level)
+        pattern.delay_level = words["delay-level"].as<std::int32_t>();
+    if (by_level && pattern.delay_level < 1)
+        return error{errc::invalid_argument, "--delay-level must be 1 or more"};
+    if (!by_time)
+        return {};
+    const auto delay = milliseconds_of(words["deliver-after"].as<std::string>());
+    if (!delay)
+        return delay.failure();
+    pattern.deliver_after_ms = *delay;
+    return {};
 }
 
 void send_lines(client::producer& to, const client::message& pattern, outcome& result) {
@@ -95,6 +136,8 @@ int run_send(std::span<const std::string> arguments) {
     add("property,p", po::value<std::vector<std::string>>()->composing(), "name=value; may be repeated");
     add("count,c", po::value<std::uint64_t>()->default_value(1), "send it so many times");
     add("size,s", po::value<std::size_t>(), "a body of so many bytes, instead of BODY");
+    add("delay-level", po::value<std::int32_t>(), "delay by the broker's level, 1 (1 s) to 18 (2 h)");
+    add("deliver-after", po::value<std::string>(), "delay by so long");
     add("group,g", po::value<std::string>()->default_value("HOLDFAST_SEND"), "producer group");
     add("help,h", "this text");
     po::options_description hidden;
@@ -117,6 +160,8 @@ int run_send(std::span<const std::string> arguments) {
                             .tag = words["tag"].as<std::string>(),
                             .keys = words["key"].as<std::string>(),
                             .properties = std::move(*properties)};
+    if (auto good = set_delay(words, pattern); !good)
+        return failed(good.failure());
     const bool from_stdin = words.count("body") != 0 && words["body"].as<std::string>() == "-";
     const auto count = words["count"].as<std::uint64_t>();
     if (from_stdin && count != 1)

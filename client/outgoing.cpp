@@ -35,11 +35,38 @@ constexpr std::array reserved{property::keys,
                               property::cluster,
                               property::region,
                               property::trace_on,
+                              property::timer_delay_s,
+                              property::timer_delay_ms,
+                              property::timer_deliver_ms,
                               property::min_offset,
                               property::max_offset};
 
 error invalid(std::string text) {
     return {errc::invalid_argument, std::move(text)};
+}
+
+} // namespace
+
+namespace {
+
+result<void> check_delay(const message& outgoing) {
+    const int given = (outgoing.delay_level != 0 ? 1 : 0) + (outgoing.deliver_after_ms != 0 ? 1 : 0) +
+                      (outgoing.deliver_at.value() != 0 ? 1 : 0);
+    if (given > 1)
+        return invalid("give one of delay_level, deliver_after_ms and deliver_at, not several");
+    if (outgoing.delay_level < 0 || outgoing.deliver_after_ms < 0 || outgoing.deliver_at.value() < 0)
+        return invalid("delay_level, deliver_after_ms and deliver_at must be 0 (none) or more");
+    return {};
+}
+
+void append_delay(std::string& text, const message& outgoing) {
+    if (outgoing.delay_level != 0)
+        protocol::append_property(text, property::delay, std::to_string(outgoing.delay_level));
+    if (outgoing.deliver_after_ms != 0)
+        protocol::append_property(text, property::timer_delay_ms, std::to_string(outgoing.deliver_after_ms));
+    if (outgoing.deliver_at.value() != 0)
+        protocol::append_property(text, property::timer_deliver_ms,
+                                  std::to_string(outgoing.deliver_at.value()));
 }
 
 } // namespace
@@ -52,6 +79,8 @@ result<void> check_message(const message& outgoing, std::size_t max_bytes) {
     if (outgoing.body.size() > max_bytes)
         return invalid("the body has " + std::to_string(outgoing.body.size()) + " bytes, more than " +
                        std::to_string(max_bytes) + " allowed by max_message_bytes");
+    if (auto delay = check_delay(outgoing); !delay)
+        return delay;
     std::size_t bytes = protocol::property_bytes(property::unique_key, "") + protocol::message_id_chars;
     const auto check = [&](std::string_view name, std::string_view value) {
         bytes += protocol::property_bytes(name, value);
@@ -88,6 +117,7 @@ std::string make_properties(const message& outgoing, std::string_view message_id
     protocol::append_property(text, property::unique_key, message_id);
     if (!outgoing.tag.empty())
         protocol::append_property(text, property::tags, outgoing.tag);
+    append_delay(text, outgoing);
     for (const auto& [name, value] : outgoing.properties)
         protocol::append_property(text, name, value);
     return text;
@@ -117,6 +147,8 @@ result<std::string> make_batch(std::span<const message> messages, std::size_t ma
                            "'; send one batch per topic");
         if (auto good = check_message(each, max_bytes); !good)
             return good.failure();
+        if (each.is_delayed())
+            return invalid("a batch can't hold delayed messages; send them one by one");
         const std::string properties = make_properties(each, ids.next(now));
         protocol::append_batch_message(
             out, {.flag = each.flag, .body = as_bytes(each.body), .properties = properties});

@@ -15,7 +15,7 @@ namespace holdfast::client {
 // Whether the message can be sent at all: names, sizes, properties. The error says what to change.
 [[nodiscard]] result<void> check_message(const message& outgoing, std::size_t max_bytes);
 
-// KEYS, TAGS, UNIQ_KEY and the application's own, as one text.
+// KEYS, TAGS, UNIQ_KEY, the delay and the application's own, as one text.
 [[nodiscard]] std::string make_properties(const message& outgoing, std::string_view message_id);
 
 // Compresses the body when the options say so and it pays; returns the sysFlag to send.

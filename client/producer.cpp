@@ -92,6 +92,12 @@ result<void> producer::send_oneway(message outgoing) {
     return engine_->send_oneway(std::move(outgoing));
 }
 
+result<std::string> producer::recall(std::string_view topic, std::string_view handle) {
+    if (engine_->on_io_thread())
+        return error{errc::invalid_argument, "a callback can't wait for an answer, which needs its thread"};
+    return engine_->recall(std::string{topic}, std::string{handle});
+}
+
 result<std::vector<message_queue>> producer::queues(std::string_view topic) {
     return engine_->queues(topic);
 }

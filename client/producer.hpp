@@ -84,6 +84,11 @@ class producer {
     // Handed to the operating system, nothing more: no answer, no retry, no promise.
     result<void> send_oneway(message outgoing);
 
+    // Cancels a delayed message that is not due yet, by the handle its receipt carried; returns the message's
+    // id. Waits for the answer, so not to be called from a callback. An error is no word on whether it can
+    // still be seen: only success is.
+    result<std::string> recall(std::string_view topic, std::string_view handle);
+
     // The writable queues of a topic, asked from the name server when not known yet.
     result<std::vector<message_queue>> queues(std::string_view topic);
 

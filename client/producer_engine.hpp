@@ -35,6 +35,7 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     void send_batch(std::span<const message> messages, send_callback done);
     result<void> send_oneway(message outgoing);
     result<std::vector<message_queue>> queues(std::string_view topic);
+    result<std::string> recall(const std::string& topic, const std::string& handle);
 
     [[nodiscard]] bool on_io_thread() const { return runtime_.on_io_thread(); }
     [[nodiscard]] std::size_t in_flight() const { return limit_.messages(); }
