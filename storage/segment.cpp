@@ -31,7 +31,7 @@ result<file*> segment::opened_for_writing(std::unique_ptr<file>& which) {
     return which.get();
 }
 
-result<void> segment::write(log_position position, byte_view blocks) {
+result<void> segment::write(log_position position, byte_view blocks, unsigned lane) {
     const auto first = position - first_;
     const auto last = first + blocks.size();
     HOLDFAST_CHECK(position >= first_ && last <= size_);
@@ -39,18 +39,18 @@ result<void> segment::write(log_position position, byte_view blocks) {
     std::unique_lock guard{mutex_};
     claimed_ = std::max(claimed_, last);
     zeroing_ended_.wait(guard, [&] { return zeroing_first_ >= last || zeroing_last_ <= first; });
-    auto target = opened_for_writing(writing_);
+    auto target = opened_for_writing(writing_.at(lane));
     guard.unlock();
     if (!target)
         return target.failure();
     return (*target)->write(first, blocks);
 }
 
-result<void> segment::sync() {
+result<void> segment::sync(unsigned lane) {
     if (writes_ == write_mode::direct)
         return {};
     std::unique_lock guard{mutex_};
-    auto target = opened_for_writing(writing_);
+    auto target = opened_for_writing(writing_.at(lane));
     guard.unlock();
     if (!target)
         return target.failure();

@@ -8,6 +8,7 @@
 #include "storage/file.hpp"
 #include "storage/segment_geometry.hpp"
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -39,11 +40,12 @@ class segment {
     // See file::next_extent, in log positions.
     result<std::pair<log_position, log_position>> next_extent(log_position position) const;
 
-    // The writer's side. Whole blocks within the segment. Keeps the prewriter off these blocks for good, and
-    // waits while it is at work on them.
-    result<void> write(log_position position, byte_view blocks);
-    // Earlier writes are on the disk when this returns without error.
-    result<void> sync();
+    // The writers' side. Whole blocks within the segment; lanes may write at the same time, each its own
+    // blocks. Keeps the prewriter off these blocks for good, and waits while it is at work on them.
+    static constexpr unsigned lanes = 2;
+    result<void> write(log_position position, byte_view blocks, unsigned lane = 0);
+    // Earlier writes of this lane are on the disk when this returns without error.
+    result<void> sync(unsigned lane = 0);
 
     // The prewriter's side: zeroes up to `chunk` bytes ahead of the writer, but nothing at or beyond `until`,
     // and puts them on the disk. Returns the bytes zeroed; 0 = nothing left to do.
@@ -68,9 +70,9 @@ class segment {
     // to end.
     mutable std::mutex mutex_;
     std::condition_variable zeroing_ended_;
-    // Two descriptors: the kernel reports a failed write-back once to each, and the prewriter's sync must not
-    // swallow an error of the writer's data.
-    std::unique_ptr<file> writing_;
+    // A descriptor each: the kernel reports a failed write-back once to each of them, and nobody's sync may
+    // swallow an error of another's data.
+    std::array<std::unique_ptr<file>, lanes> writing_;
     std::unique_ptr<file> zeroing_;
     std::uint64_t claimed_ = 0;
     std::uint64_t prewritten_ = 0;

@@ -174,6 +174,111 @@ TEST_P(log_writer_test, read_only_disk_fences) {
     EXPECT_FALSE(append(100).ok());
 }
 
+// Two writes as the replica makes them: the second begins at a block of its own.
+class overtaking_test : public log_writer_test {
+  protected:
+    void make_two() {
+        open_on(disk_);
+        first_ = sample_.make(2 * block_size - entry_header_size, {}, 1);
+        second_at_ = sample_.next();
+        second_ = sample_.make(block_size, {}, 2);
+    }
+
+    std::vector<shared_bytes> first_;
+    std::vector<shared_bytes> second_;
+    log_position second_at_;
+};
+
+TEST_P(overtaking_test, a_write_that_ends_first_counts_when_the_one_before_it_has_ended) {
+    make_two();
+    ASSERT_TRUE(writer_->write(second_, second_at_, 1).ok());
+    ASSERT_TRUE(writer_->flush(1).ok());
+    EXPECT_EQ(writer_->written_until(), log_position{0});
+    EXPECT_EQ(writer_->flushed_until(), log_position{0});
+    ASSERT_TRUE(writer_->write(first_, {}, 0).ok());
+    EXPECT_EQ(writer_->written_until(), sample_.next());
+    EXPECT_EQ(writer_->flushed_until(), log_position{0});
+    ASSERT_TRUE(writer_->flush(0).ok());
+    EXPECT_EQ(writer_->flushed_until(), sample_.next());
+    ASSERT_TRUE(append(100).ok()); // into the second one's last block
+    ASSERT_TRUE(writer_->flush().ok());
+    const auto end = sample_.next();
+    disk_.crash();
+    open_on(disk_);
+    EXPECT_EQ(log_.end, end);
+}
+
+TEST_P(overtaking_test, what_ended_behind_a_hole_is_cut_and_never_comes_back) {
+    make_two();
+    ASSERT_TRUE(writer_->write(second_, second_at_, 1).ok());
+    ASSERT_TRUE(writer_->flush(1).ok());
+    disk_.crash();
+    open_on(disk_);
+    ASSERT_EQ(log_.end, log_position{0});
+    ASSERT_TRUE(log_.cut);
+    // The log grows up to where the lost entry stood, and does not go on with it.
+    const auto again = sample_.make(2 * block_size - entry_header_size, {}, 3);
+    ASSERT_EQ(sample_.next(), second_at_);
+    ASSERT_TRUE(writer_->write(again, {}).ok());
+    ASSERT_TRUE(writer_->flush().ok());
+    disk_.crash();
+    open_on(disk_);
+    EXPECT_EQ(log_.end, second_at_);
+    EXPECT_FALSE(log_.cut);
+}
+
+// Both end, and the first begins, within a block.
+TEST_P(overtaking_test, what_overtakes_may_end_anywhere) {
+    open_on(disk_);
+    ASSERT_TRUE(append(100).ok());
+    ASSERT_TRUE(writer_->flush().ok());
+    const auto first_at = sample_.next();
+    const auto first = sample_.make(block_size - first_at.value() - entry_header_size, {}, 1);
+    const auto second_at = sample_.next();
+    ASSERT_EQ(second_at.value(), block_size);
+    const auto second = sample_.make(100, {}, 2);
+    ASSERT_TRUE(writer_->write(second, second_at, 1).ok());
+    ASSERT_TRUE(writer_->write(first, first_at, 0).ok());
+    ASSERT_TRUE(writer_->flush(1).ok());
+    ASSERT_TRUE(writer_->flush(0).ok());
+    ASSERT_TRUE(append(300).ok());
+    ASSERT_TRUE(writer_->flush().ok());
+    const auto end = sample_.next();
+    EXPECT_EQ(writer_->flushed_until(), end);
+    disk_.crash();
+    open_on(disk_);
+    EXPECT_EQ(log_.end, end);
+}
+
+TEST_P(overtaking_test, a_failure_in_one_lane_is_everyones) {
+    make_two();
+    disk_.fail_sync_after(0);
+    auto failed = writer_->write(first_, {}, 0);
+    if (failed)
+        failed = writer_->flush(0);
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(writer_->write(second_, second_at_, 1).failure(), failed.failure());
+    EXPECT_EQ(writer_->flush(1).failure(), failed.failure());
+    EXPECT_EQ(writer_->flushed_until(), log_position{0});
+}
+
+TEST_P(overtaking_test, only_a_write_with_blocks_of_its_own_overtakes) {
+    open_on(disk_);
+    const auto first = sample_.make(100, {}, 1);
+    const auto second_at = sample_.next();
+    const auto second = sample_.make(100, {}, 2);
+    const auto refused = writer_->write(second, second_at, 1);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.failure().code, errc::invalid_argument);
+    ASSERT_TRUE(writer_->write(first, {}).ok());
+    EXPECT_FALSE(writer_->write(first, {}, 1).ok()) << "what is written stays";
+    EXPECT_TRUE(writer_->write(second, second_at, 1).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(modes, overtaking_test, ::testing::Values(write_mode::buffered, write_mode::direct),
+                         [](const auto& mode) {
+                             return mode.param == write_mode::direct ? "direct" : "buffered";
+                         });
 INSTANTIATE_TEST_SUITE_P(modes, log_writer_test, ::testing::Values(write_mode::buffered, write_mode::direct),
                          [](const auto& mode) {
                              return mode.param == write_mode::direct ? "direct" : "buffered";
