@@ -21,11 +21,12 @@ void commit_log_state::set_up(commit_log_actor::pointer self, broker::replica re
     last_checkpoint_ = self_->clock().now();
 }
 
-void commit_log_state::connect(flusher_actor flusher, checkpointer_actor checkpointer,
-                               key_indexer_actor indexer) {
-    flusher_ = std::move(flusher);
-    checkpointer_ = std::move(checkpointer);
-    indexer_ = std::move(indexer);
+void commit_log_state::connect(commit_log_helpers helpers) {
+    flushers_.push_back(std::move(helpers.flusher));
+    if (helpers.second_flusher)
+        flushers_.push_back(std::move(helpers.second_flusher));
+    checkpointer_ = std::move(helpers.checkpointer);
+    indexer_ = std::move(helpers.indexer);
 }
 
 void commit_log_state::start() {
@@ -70,7 +71,8 @@ void commit_log_state::carry_out(broker::effects effects) {
             HOLDFAST_CHECK(header.ok());
             environment_.cache->insert(header->position, entry);
         }
-        self_->send(flusher_, flush_atom::value,
+        HOLDFAST_CHECK(effects.flush->lane < flushers_.size());
+        self_->send(flushers_[effects.flush->lane], flush_atom::value,
                     std::make_shared<const broker::flush_request>(std::move(*effects.flush)));
     }
     publish(effects.changes);
@@ -260,8 +262,10 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
     state.set_up(self, std::move(*replica), std::move(environment), settings);
     auto helpers = make_helpers(self);
     self->link_to(helpers.flusher);
+    if (helpers.second_flusher)
+        self->link_to(helpers.second_flusher);
     self->link_to(helpers.checkpointer);
-    state.connect(std::move(helpers.flusher), std::move(helpers.checkpointer), std::move(helpers.indexer));
+    state.connect(std::move(helpers));
     return {
         [self](start_atom) { self->state.start(); },
         [self](append_atom, const append_request_ptr& request) { self->state.append(*request); },

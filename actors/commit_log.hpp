@@ -1,9 +1,9 @@
 // The commit_log actor: one replica in production. It owns a broker::replica and carries out its effects; the
 // decisions are all in there.
 //
-// In: batches from sessions, reports from the flusher and the checkpointer, ticks. Out: flush requests (one
-// under way at a time), outcomes to those who appended (one message an appender and turn), wake-ups to
-// consumers, checkpoints.
+// In: batches from sessions, reports from the flusher and the checkpointer, ticks. Out: flush requests (as
+// many under way as there are flushers), outcomes to those who appended (one message an appender and turn),
+// wake-ups to consumers, checkpoints.
 #pragma once
 
 #include "actors/committed_view.hpp"
@@ -46,6 +46,13 @@ struct commit_log_environment {
     std::function<void()> on_leading;
 };
 
+struct commit_log_helpers {
+    flusher_actor flusher;
+    flusher_actor second_flusher; // for lane 1; none when flushes are one at a time
+    checkpointer_actor checkpointer;
+    key_indexer_actor indexer;
+};
+
 class commit_log_state {
   public:
     commit_log_state() = default;
@@ -53,7 +60,7 @@ class commit_log_state {
                 commit_log_settings settings);
 
     // The helpers are made after the commit log, with its handle.
-    void connect(flusher_actor flusher, checkpointer_actor checkpointer, key_indexer_actor indexer);
+    void connect(commit_log_helpers helpers);
 
     void start();
     void append(append_request& request);
@@ -87,7 +94,7 @@ class commit_log_state {
     broker::checkpoint_builder pending_;
     commit_log_environment environment_;
     commit_log_settings settings_;
-    flusher_actor flusher_;
+    std::vector<flusher_actor> flushers_; // by lane
     checkpointer_actor checkpointer_;
     key_indexer_actor indexer_;
 
@@ -105,12 +112,6 @@ class commit_log_state {
     bool leading_told_ = false;
     bool stopping_ = false;
     caf::typed_response_promise<drained_atom> drained_;
-};
-
-struct commit_log_helpers {
-    flusher_actor flusher;
-    checkpointer_actor checkpointer;
-    key_indexer_actor indexer;
 };
 
 // `make_helpers` is called once, with the new actor's handle, before it handles any message.

@@ -138,6 +138,11 @@ commit_log_helpers node::make_helpers(const commit_log_actor& log) {
         flusher, log, &booted_.log->writer(),
         flusher_settings{config_.flush == config::flush_type::sync, config_.flush_interval});
     helpers.flusher = flushing;
+    if (config_.flush == config::flush_type::sync) {
+        helpers.second_flusher =
+            system_->spawn<caf::detached>(flusher, log, &booted_.log->writer(), flusher_settings{});
+        actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(helpers.second_flusher));
+    }
     helpers.checkpointer = system_->spawn<caf::detached>(
         checkpointer, log, checkpointer_environment{booted_.store.get(), booted_.log.get(), &view_, &keys_});
     helpers.indexer = system_->spawn<caf::detached>(
@@ -155,6 +160,8 @@ void node::spawn_log() {
     broker::replica_settings settings;
     settings.self = config_.node_name;
     settings.members = {config_.node_name};
+    if (config_.flush == config::flush_type::sync)
+        settings.flushes_at_once = storage::log_writer::lanes;
     settings.max_entry_size =
         std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
     auto replica =

@@ -1,6 +1,7 @@
 #include "actors/session_router.hpp"
 
 #include "actors/consumer_session.hpp"
+#include "actors/lent_thread.hpp"
 #include "actors/name_service.hpp"
 #include "actors/producer_session.hpp"
 #include "protocol/frame.hpp"
@@ -17,6 +18,7 @@ using protocol::request_code;
 
 // Smaller codes are those of answers.
 constexpr std::int32_t first_request_code = 10;
+constexpr int lent_turns = 2;
 
 // Stock clients write `{"code":310,` first; whatever is written otherwise is decoded in full.
 std::optional<std::int32_t> code_at_front(byte_view header) {
@@ -114,6 +116,16 @@ void session_router::frames_received(network::connection& from, network::frame_b
             deliver(*to, static_cast<target>(where), {frames, std::move(chosen[where])});
 }
 
+// The network's thread walks the way to the flusher itself: session, then log. The session's turn also takes
+// what has come for it from elsewhere.
+void session_router::hand_over(const producer_session_actor& session, session_frames_ptr frames) {
+    lent_thread lent{system_};
+    caf::actor_cast<caf::strong_actor_ptr>(session)->enqueue(
+        caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, frames_atom::value, std::move(frames)),
+        &lent);
+    lent.run(lent_turns);
+}
+
 void session_router::deliver(sessions& to, target where, session_frames frames) {
     auto shared = std::make_shared<const session_frames>(std::move(frames));
     const auto job = [&] { return std::make_shared<const admin_job>(admin_job{to.connection, shared}); };
@@ -121,7 +133,7 @@ void session_router::deliver(sessions& to, target where, session_frames frames) 
     case target::producer:
         if (!to.producer)
             to.producer = system_.spawn(producer_session, to.connection, environment_);
-        return caf::anon_send(to.producer, frames_atom::value, std::move(shared));
+        return hand_over(to.producer, std::move(shared));
     case target::consumer:
         if (!to.consumer)
             to.consumer = system_.spawn(consumer_session, to.connection, environment_);

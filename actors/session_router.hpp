@@ -34,6 +34,7 @@ class session_router final : public network::frame_handler {
 
     [[nodiscard]] static target target_of(byte_view frame);
     void deliver(sessions& to, target where, session_frames frames);
+    void hand_over(const producer_session_actor& session, session_frames_ptr frames);
 
     caf::actor_system& system_;
     std::shared_ptr<const session_environment> environment_;

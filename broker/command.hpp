@@ -37,7 +37,7 @@ enum class command_kind : std::uint8_t {
     offsets_commit = 6, // payload: offset_commits
     leadership = 7,     // a leader's first entry in its term (thesis 3.6.2); payload: the node's name
     trim = 8,           // payload: log_snapshot; what lies below its `first` may be deleted
-    idle_mark = 9,      // says only, by its header, how far the log was flushed; no payload
+    idle_mark = 9,      // says only, by its header, how far the log was flushed; a payload is zeros
     // For what is made in passing (a first send, a first heartbeat), by clients that know nothing of each
     // other or of an operator: one that is there already stays as it is.
     topic_create = 10, // payload: topic_config

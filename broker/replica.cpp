@@ -6,8 +6,16 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace holdfast::broker {
+namespace {
+
+// A flush of this size is filled up to a whole block, so that the next one need not wait for it. Smaller ones
+// are not worth the room.
+constexpr std::uint64_t filled_up_from = 8U << 10U;
+
+} // namespace
 
 replica::replica(replica_settings settings, recovered_tail tail, state recovered)
     : settings_(std::move(settings)),
@@ -137,32 +145,81 @@ void replica::push(pending_entry entry) {
     unapplied_.push_back(std::move(entry));
 }
 
-void replica::start_flush(effects& out) {
-    if (flushing_until_ || fenced_ || unflushed_from_ == unapplied_.size())
+// A second flush may begin before the first has ended when they share no block of the disk, because a block
+// is written as a whole, and no step into a new segment lies between them.
+std::optional<unsigned> replica::free_lane() const {
+    std::vector<bool> busy(settings_.flushes_at_once, false);
+    for (const auto& one : flushing_)
+        if (!one.durable)
+            busy[one.lane] = true;
+    const auto found = std::find(busy.begin(), busy.end(), false);
+    if (found == busy.end())
+        return std::nullopt;
+    if (!flushing_.empty() && (flushing_.back().until.value() % storage::block_size != 0 ||
+                               flushing_.front().first < geometry_.first))
+        return std::nullopt;
+    return static_cast<unsigned>(found - busy.begin());
+}
+
+// An entry without meaning takes what is left of the block.
+void replica::fill_block() {
+    const auto room = align_up(next_.value(), storage::block_size) - next_.value();
+    if (room == 0)
         return;
+    entry_draft draft;
+    if (room > storage::entry_header_size) {
+        const std::vector<std::byte> zeros(room - storage::entry_header_size - command_header_size);
+        draft.add(command_kind::idle_mark, zeros);
+    } else {
+        draft = entry_draft{0};
+    }
+    append(std::move(draft), std::nullopt, last_timestamp_);
+}
+
+void replica::start_flush(effects& out) {
+    if (fenced_ || unflushed_from_ == unapplied_.size())
+        return;
+    const auto lane = free_lane();
+    if (!lane)
+        return;
+    if (settings_.flushes_at_once > 1 && next_ - unapplied_[unflushed_from_].position >= filled_up_from)
+        fill_block();
     flush_request request;
+    request.lane = *lane;
     request.first = unapplied_[unflushed_from_].position;
     request.until = next_;
     request.entries.reserve(unapplied_.size() - unflushed_from_);
     for (; unflushed_from_ < unapplied_.size(); ++unflushed_from_)
         request.entries.push_back(unapplied_[unflushed_from_].bytes);
-    flushing_until_ = request.until;
+    flushing_.push_back({request.first, request.until, request.lane, std::nullopt});
     out.flush = std::move(request);
 }
 
 void replica::on(const entries_flushed& happened, effects& out) {
-    durable_ = std::max(durable_, happened.durable);
     if (fenced_)
         return;
     HOLDFAST_CHECK(happened.durable <= happened.until && happened.until <= next_);
-    if (flushing_until_ && happened.until == *flushing_until_)
-        flushing_until_.reset();
-    if (happened.until > flushed_) {
-        flushed_ = happened.until;
-        if (raft_.flushed(settings_.self, flushed_))
-            apply_committed(out);
-    }
+    if (finish_flushes(happened) && raft_.flushed(settings_.self, flushed_))
+        apply_committed(out);
     start_flush(out);
+}
+
+// True when `flushed_` moved: only over what has no hole before it.
+bool replica::finish_flushes(const entries_flushed& happened) {
+    const auto which = std::find_if(flushing_.begin(), flushing_.end(),
+                                    [&](const auto& one) { return one.until == happened.until; });
+    if (which == flushing_.end()) { // a late flush of ASYNC_FLUSH
+        HOLDFAST_CHECK(happened.until <= flushed_);
+        durable_ = std::max(durable_, happened.durable);
+        return false;
+    }
+    which->durable = happened.durable;
+    const auto before = flushed_;
+    for (; !flushing_.empty() && flushing_.front().durable; flushing_.pop_front()) {
+        flushed_ = flushing_.front().until;
+        durable_ = std::max(durable_, *flushing_.front().durable);
+    }
+    return flushed_ > before;
 }
 
 void replica::apply_committed(effects& out) {
@@ -203,7 +260,8 @@ void replica::fence(error reason, effects& out) {
 // When the log falls silent, one small entry more says that the entries before it were flushed. With it, rot
 // in the last answered messages can be told from a torn write, which only ever hits what was not answered.
 void replica::on(const idled& happened, effects& out) {
-    if (!leading() || stopping_ || flushing_until_ || idle_mark_ || !unapplied_.empty() || durable_ < next_)
+    if (!leading() || stopping_ || !flushing_.empty() || idle_mark_ || !unapplied_.empty() ||
+        durable_ < next_)
         return;
     entry_draft draft{command_footprint(0)};
     draft.add(command_kind::idle_mark, byte_view{});

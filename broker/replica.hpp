@@ -11,8 +11,10 @@
 // never will be. A batch that was appended when the replica is fenced is in neither: its outcome is unknown
 // and must not be answered OK; the owner answers it as failed or closes the connection.
 //
-// Group commit (no timer): while one flush is under way the batches that come gather; its end starts the next
-// flush with all of them.
+// Group commit (no timer): while flushes are under way the batches that come gather; the end of one starts
+// the next flush with all of them. Two may be under way (docs/decisions/0005): they end in any order, and
+// count only once everything before them is flushed. So a crash can leave a hole, and what lies behind it is
+// nobody's.
 #pragma once
 
 #include "base/bytes.hpp"
@@ -50,8 +52,10 @@ struct batches_received {
     std::vector<append_batch> batches;
     timestamp_ms now;
 };
-// The flusher has carried out the flush request that ends at `until`. `durable` is what a power cut would
-// leave; with ASYNC_FLUSH it lags behind `until`, otherwise it equals it.
+// A flusher has carried out the flush request that ends at `until`. `durable` is what a power cut would leave
+// of the log up to there; with ASYNC_FLUSH it lags behind `until`, otherwise it equals it. A request before
+// it may still be under way: that one's end is told by its own event. With ASYNC_FLUSH also said of no
+// request, when a late flush has made `until` durable.
 struct entries_flushed {
     log_position until;
     log_position durable;
@@ -76,6 +80,7 @@ struct flush_request {
     std::vector<shared_bytes> entries; // sealed, in log order, fillers included
     log_position first;                // of the first entry
     log_position until;                // behind the last one
+    unsigned lane = 0;                 // below flushes_at_once; no other request under way has it
 };
 
 struct applied_batch {
@@ -105,6 +110,7 @@ struct replica_settings {
     consensus::member_name self;
     std::vector<consensus::member_name> members;
     std::uint64_t max_entry_size = 0; // larger batches are rejected; at most a segment
+    unsigned flushes_at_once = 1;     // at most storage::log_writer::lanes; 1 with ASYNC_FLUSH
 };
 
 // Where recovery left the log.
@@ -148,6 +154,13 @@ class replica {
         bool filler = false;
     };
 
+    struct flush_under_way {
+        log_position first;
+        log_position until;
+        unsigned lane = 0;
+        std::optional<log_position> durable; // has ended, with this
+    };
+
     void on(const started& happened, effects& out);
     void on(const term_persisted& happened, effects& out);
     void on(batches_received& happened, effects& out);
@@ -161,6 +174,9 @@ class replica {
     void seal(entry_draft& draft, log_position position, timestamp_ms now);
     void push(pending_entry entry);
     void start_flush(effects& out);
+    [[nodiscard]] std::optional<unsigned> free_lane() const;
+    void fill_block();
+    bool finish_flushes(const entries_flushed& happened);
     void apply_committed(effects& out);
     void fence(error reason, effects& out);
     [[nodiscard]] std::optional<error> refusal(const append_batch& batch) const;
@@ -179,10 +195,10 @@ class replica {
     std::uint32_t last_checksum_ = 0;
     timestamp_ms last_timestamp_;
 
-    std::deque<pending_entry> unapplied_; // [applied_, next_)
-    std::size_t unflushed_from_ = 0;      // index in unapplied_ of the first entry not handed to the flusher
-    std::optional<log_position> flushing_until_;
-    bool idle_mark_ = false; // the last entry is an idle mark
+    std::deque<pending_entry> unapplied_;  // [applied_, next_)
+    std::size_t unflushed_from_ = 0;       // index in unapplied_ of the first entry not handed to the flusher
+    std::deque<flush_under_way> flushing_; // in log order; ended ones wait for those before them
+    bool idle_mark_ = false;               // the last entry is an idle mark
     bool leading_ = false;
     bool fenced_ = false;
     bool stopping_ = false;

@@ -125,7 +125,8 @@ class script_runner {
         topic.id = topic_id{1};
         recovered.restore_topic(topic);
         recovered.restore_next_topic_id(topic_id{2});
-        replica_.emplace(replica_settings{"a", {"a"}, line.number("max-entry", segment)}, tail,
+        const auto flushes = static_cast<unsigned>(line.number("flushes", 1));
+        replica_.emplace(replica_settings{"a", {"a"}, line.number("max-entry", segment), flushes}, tail,
                          std::move(recovered));
         print(effects{});
     }
@@ -202,7 +203,10 @@ class script_runner {
     }
 
     void print(const flush_request& request) {
-        out_ << "flush [" << request.first << ", " << request.until << ")\n";
+        out_ << "flush [" << request.first << ", " << request.until << ')';
+        if (request.lane != 0)
+            out_ << " in lane " << request.lane;
+        out_ << '\n';
         for (const auto& entry : request.entries) {
             const auto decoded = storage::decode_entry(entry.view());
             if (!decoded.ok()) {

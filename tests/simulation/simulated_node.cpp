@@ -40,6 +40,7 @@ result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_syst
     replica.self = node_name;
     replica.members = {node_name};
     replica.max_entry_size = settings.segment_size - storage::entry_alignment;
+    replica.flushes_at_once = settings.sync ? storage::log_writer::lanes : 1;
     self->replica_ = std::make_unique<broker::replica>(
         std::move(replica),
         broker::recovered_tail{recovered.end, std::max(recovered.last_term, self->hard_state_.term),
@@ -120,10 +121,10 @@ void simulated_node::carry_out(broker::effects effects) {
             carry_out(replica_->step(broker::flush_failed{saved.failure()}));
     }
     if (effects.flush) {
-        HOLDFAST_CHECK(!flushing_);
+        HOLDFAST_CHECK(flushing_.size() < storage::log_writer::lanes);
         for (const auto& entry : effects.flush->entries)
             log_->cache().insert(storage::decode_entry_header(entry.view())->position, entry);
-        flushing_ = std::move(effects.flush);
+        flushing_.push_back(*std::move(effects.flush));
     }
     if (replica_->last_applied_entry() > last_entry_)
         last_entry_ = replica_->last_applied_entry();
@@ -145,17 +146,20 @@ void simulated_node::idle(timestamp_ms now) {
     carry_out(replica_->step(broker::idled{now}));
 }
 
-void simulated_node::flush() {
-    if (!flushing_)
+void simulated_node::flush(std::size_t which) {
+    if (flushing_.empty())
         return;
-    const auto request = *std::exchange(flushing_, std::nullopt);
+    which = std::min(which, flushing_.size() - 1);
+    overtakings_ += which;
+    const auto request = std::move(flushing_[which]);
+    flushing_.erase(flushing_.begin() + static_cast<std::ptrdiff_t>(which));
     auto& writer = log_->writer();
-    auto outcome = writer.write(request.entries, request.first);
+    auto outcome = writer.write(request.entries, request.first, request.lane);
     if (outcome.ok() && settings_.sync)
-        outcome = writer.flush();
+        outcome = writer.flush(request.lane);
+    const auto durable = settings_.sync ? request.until : std::min(request.until, writer.flushed_until());
     if (outcome.ok())
-        carry_out(replica_->step(
-            broker::entries_flushed{request.until, std::min(request.until, writer.flushed_until())}));
+        carry_out(replica_->step(broker::entries_flushed{request.until, durable}));
     else
         carry_out(replica_->step(broker::flush_failed{outcome.failure()}));
 }

@@ -49,8 +49,11 @@ class simulated_node {
 
     void append(broker::entry_draft draft, broker::batch_ticket ticket, timestamp_ms now);
     void idle(timestamp_ms now);
-    // Carries out the flush that is under way, if one is; with ASYNC_FLUSH it only writes.
-    void flush();
+    // Carries out a flush that is under way, if one is: the oldest, or with 1 the one behind it. With
+    // ASYNC_FLUSH it only writes.
+    void flush(std::size_t which = 0);
+    // Flushes carried out before an older one.
+    [[nodiscard]] std::uint64_t overtakings() const { return overtakings_; }
     // ASYNC_FLUSH's timer: what was written goes to the disk.
     void sync_late();
 
@@ -74,7 +77,8 @@ class simulated_node {
     std::unique_ptr<storage::log_store> log_;
     std::unique_ptr<broker::replica> replica_;
     log_position last_entry_;
-    std::optional<broker::flush_request> flushing_;
+    std::vector<broker::flush_request> flushing_; // in log order
+    std::uint64_t overtakings_ = 0;
     outcomes outcomes_;
 };
 
