@@ -206,7 +206,7 @@ void actor_fixture::spawn_log() {
         });
         helpers.checkpointer = system_->spawn([disk = disk]() -> checkpointer_actor::behavior_type {
             return {[disk](save_atom, const checkpoint_job_ptr& job) { disk->checkpoints.push_back(job); },
-                    [](plan_atom, log_position) {},
+                    [](plan_atom, log_position, log_position) {},
                     [disk](trim_atom, log_position first) { disk->trims.push_back(first); }};
         });
         helpers.indexer = system_->spawn([disk = disk]() -> key_indexer_actor::behavior_type {
@@ -232,8 +232,14 @@ void actor_fixture::spawn_services() {
     environment->name_service = system_->spawn(name_service, finder{find_environment});
     environment->admin = system_->spawn(admin, finder{find_environment});
     environment->readers.push_back(system_->spawn([this]() -> reader_actor::behavior_type {
-        return {[this](read_atom, const read_job_ptr& job) { reads.push_back(job); }};
+        return {[this](read_atom, const read_job_ptr& job) { reads.push_back(job); },
+                [this](query_atom, queue_key, timestamp_ms time) { return offset_at(time); }};
     }));
+    environment->transactions = system_->spawn(
+        transaction_coordinator, std::shared_ptr<const session_environment>{environment},
+        transaction_coordinator_state::record_reader{
+            [this](log_position position, std::uint32_t size) { return read_half(position, size); }});
+    track(environment->transactions);
     track(environment->directory);
     track(environment->name_service);
     track(environment->admin);
@@ -250,6 +256,8 @@ void actor_fixture::lead() {
     environment->keys = &keys;
     environment->groups = &groups;
     environment->waiters = &waiters;
+    environment->owners = &owners;
+    environment->producers = &producers;
     environment->health = &health_of_node;
     environment->counters = &counters;
     environment->wall_clock = [this] { return now; };
@@ -257,6 +265,13 @@ void actor_fixture::lead() {
     spawn_services();
     caf::anon_send(environment->log, start_atom::value);
     flush_all();
+}
+
+result<shared_bytes> actor_fixture::read_half(log_position position, std::uint32_t size) {
+    const auto entry = cache.find_containing(position);
+    if (!entry || unreadable.contains(position))
+        return error{errc::corrupted, "unreadable, as the test wants it"};
+    return entry->entry.slice(position - entry->position, size);
 }
 
 appender_actor actor_fixture::listener(const std::shared_ptr<heard_outcomes>& heard) {

@@ -11,6 +11,7 @@
 #include "actors/consumer_session.hpp"
 #include "actors/name_service.hpp"
 #include "actors/producer_session.hpp"
+#include "actors/transaction_coordinator.hpp"
 #include "protocol/names.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/requests.hpp"
@@ -26,6 +27,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -194,17 +196,24 @@ class actor_fixture : public ::testing::Test {
     storage::entry_cache cache{64U << 20U};
     group_registry groups;
     wake_registry waiters;
+    queue_owners owners;
+    producer_connections producers;
     node_health health_of_node;
     node_counters counters;
     std::atomic<storage::key_index*> keys{nullptr};
     std::vector<std::string> fenced; // each reason told
     int leading = 0;
-    std::vector<read_job_ptr> reads; // what was handed to the reader
+    std::vector<read_job_ptr> reads;   // what was handed to the reader
+    std::set<log_position> unreadable; // halves that the coordinator can't read
+    std::function<std::int64_t(timestamp_ms)> offset_at = [](timestamp_ms) {
+        return 0;
+    }; // the reader's answer
     timestamp_ms now{1'700'000'000'000};
 
   private:
     void spawn_log();
     void spawn_services();
+    [[nodiscard]] result<shared_bytes> read_half(log_position position, std::uint32_t size);
 
     storage::testing::temporary_directory directory_;
     std::unique_ptr<storage::derived_store> store_;

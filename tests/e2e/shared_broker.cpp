@@ -53,8 +53,11 @@ void own_broker::start() {
 }
 
 void own_broker::restart() {
-    settings_.push_back("--listenPort=" + std::to_string(process_->broker_port()));
-    settings_.push_back("--namesrvPort=" + std::to_string(process_->name_service_port()));
+    if (!restarted_) {
+        settings_.push_back("--listenPort=" + std::to_string(process_->broker_port()));
+        settings_.push_back("--namesrvPort=" + std::to_string(process_->name_service_port()));
+    }
+    restarted_ = true;
     start();
 }
 

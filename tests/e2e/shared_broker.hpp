@@ -29,6 +29,7 @@ class own_broker {
 
     testing::temporary_directory folder_;
     std::vector<std::string> settings_;
+    bool restarted_ = false; // the ports are among the settings
     std::unique_ptr<testing::broker_process> process_;
 };
 
