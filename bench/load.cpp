@@ -88,6 +88,8 @@ int understand(int argc, char** argv) {
     add("topics", po::value(&options.topics)->default_value(options.topics), "at most 100000");
     add("queues", po::value(&options.queues)->default_value(options.queues), "of a topic, at most 10");
     add("body", po::value(&options.body_bytes)->default_value(options.body_bytes), "bytes");
+    add("transactional", po::bool_switch(&options.transactional),
+        "send halves, and commit each when it is answered");
     add("connections", po::value(&options.connections)->default_value(options.connections), "");
     add("outstanding", po::value(&options.outstanding)->default_value(options.outstanding),
         "sends without an answer, of each connection (closed loop)");

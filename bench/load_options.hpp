@@ -19,6 +19,7 @@ struct load_options {
     std::uint32_t topics = 1; // at most 100,000: their names have five digits
     std::uint32_t queues = 4; // of each topic, at most 10
     std::size_t body_bytes = 1024;
+    bool transactional = false; // halves, each committed as soon as it is answered
 
     std::uint32_t connections = 1;
     std::uint32_t outstanding = 64; // of each connection

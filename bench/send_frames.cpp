@@ -34,32 +34,38 @@ std::size_t place_of(std::string_view frame, std::string_view text) {
 }
 
 // As the Java 4.9.8 client writes it: fields in this order, properties escaped by fastjson.
-std::string java_header(const std::string& topic) {
+std::string java_header(const std::string& topic, bool transactional) {
     return fmt::format(
-        R"({{"code":310,"extFields":{{"a":"please_rename_unique_group_name","b":"{}","c":"TBW102","d":"4",)"
-        R"("e":"0","f":"0","g":"1795439569807","h":"0","i":"KEYS\u0001OrderID188\u0002UNIQ_KEY\u0001{}\u0002)"
-        R"(WAIT\u0001true\u0002TAGS\u0001TagA","j":"0","k":"false","m":"false","n":"broker-a"}},"flag":0,)"
+        R"({{"code":310,"extFields":{{"a":"{}","b":"{}","c":"TBW102","d":"4",)"
+        R"("e":"0","f":"{}","g":"1795439569807","h":"0","i":"KEYS\u0001OrderID188\u0002UNIQ_KEY\u0001{}\u0002)"
+        R"(WAIT\u0001true\u0002{}TAGS\u0001TagA","j":"0","k":"false","m":"false","n":"broker-a"}},"flag":0,)"
         R"("language":"JAVA","opaque":{},"serializeTypeCurrentRPC":"JSON","version":409}})",
-        topic, template_key, template_opaque);
+        producer_group, topic, transactional ? 4 : 0, template_key,
+        transactional ? fmt::format(R"(TRAN_MSG\u0001true\u0002PGROUP\u0001{}\u0002)", producer_group) : "",
+        template_opaque);
 }
 
-void append_json_frame(byte_buffer& out, const std::string& topic, const std::string& body) {
-    const auto header = java_header(topic);
+void append_json_frame(byte_buffer& out, const std::string& topic, const std::string& body,
+                       bool transactional) {
+    const auto header = java_header(topic, transactional);
     out.append_big(static_cast<std::uint32_t>(4 + header.size() + body.size()));
     out.append_big(static_cast<std::uint32_t>(header.size()));
     out.append(header);
     out.append(body);
 }
 
-void append_binary_frame(byte_buffer& out, const std::string& topic, const std::string& body) {
+void append_binary_frame(byte_buffer& out, const std::string& topic, const std::string& body,
+                         bool transactional) {
     const auto properties =
-        fmt::format("KEYS\x01OrderID188\x02UNIQ_KEY\x01{}\x02WAIT\x01true\x02TAGS\x01TagA", template_key);
+        fmt::format("KEYS\x01OrderID188\x02UNIQ_KEY\x01{}\x02WAIT\x01true\x02{}TAGS\x01TagA", template_key,
+                    transactional ? fmt::format("TRAN_MSG\x01true\x02PGROUP\x01{}\x02", producer_group) : "");
     protocol::append_send_message(
         out,
         {.opaque = static_cast<std::int32_t>(template_opaque), .serialize = protocol::serialize_type::binary},
-        {.producer_group = "please_rename_unique_group_name",
+        {.producer_group = std::string_view{producer_group},
          .topic = topic,
          .default_topic = "TBW102",
+         .sys_flag = transactional ? protocol::sys_flag::transaction_prepared : 0,
          .born = timestamp_ms{1795439569807},
          .properties = properties,
          .broker_name = "broker-a",
@@ -78,9 +84,9 @@ send_frames::send_frames(const load_options& options) : options_(options) {
     const auto topic = topic_name(options_, 0);
     const bool is_json = options_.headers == protocol::serialize_type::json;
     if (is_json)
-        append_json_frame(frame, topic, body);
+        append_json_frame(frame, topic, body, options_.transactional);
     else
-        append_binary_frame(frame, topic, body);
+        append_binary_frame(frame, topic, body, options_.transactional);
     const auto text = as_text(frame.view());
     topic_at_ = place_of(text, topic) + topic.size() - topic_digits;
     key_at_ = place_of(text, template_key) + template_key.size() - key_digits;

@@ -10,6 +10,8 @@
 
 namespace holdfast::bench {
 
+inline constexpr const char* producer_group = "please_rename_unique_group_name";
+
 // "load00042": always five digits, so that names can be replaced in place.
 [[nodiscard]] std::string topic_name(const load_options& options, std::uint32_t topic);
 

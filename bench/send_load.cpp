@@ -1,5 +1,6 @@
 #include "bench/send_load.hpp"
 
+#include "bench/decision_frames.hpp"
 #include "bench/raw_socket.hpp"
 #include "bench/send_frames.hpp"
 #include "protocol/remoting_command.hpp"
@@ -48,6 +49,8 @@ class sender {
     sender(const load_options& options, std::uint32_t number, std::uint32_t window, int poller)
         : socket_(options.host, options.broker_port),
           frames_(options),
+          decisions_(options),
+          transactional_(options.transactional),
           window_(window),
           key_base_(std::uint64_t{number} << 40U),
           started_(std::bit_ceil(std::size_t{window} * 4)),
@@ -58,13 +61,13 @@ class sender {
     }
 
     [[nodiscard]] std::uint32_t outstanding() const { return outstanding_; }
-    [[nodiscard]] std::uint32_t room() const { return unsent_.empty() ? window_ - outstanding_ : 0; }
+    [[nodiscard]] std::uint32_t room() const { return is_idle() ? window_ - outstanding_ : 0; }
 
     // Sends up to `count`, as far as the socket takes them; `due_ns(i)` is when the i-th counts from.
     template <class Due>
     std::uint32_t send(std::uint32_t count, Due due_ns) {
         std::uint32_t sent = 0;
-        while (sent < count && unsent_.empty()) {
+        while (sent < count && is_idle()) {
             const auto piece =
                 frames_.next(count - sent, send_frames::smallest_opaque + next_, key_base_ + next_);
             for (std::uint32_t i = 0; i < piece.count; ++i)
@@ -80,15 +83,18 @@ class sender {
 
     // Goes on with what the socket did not take.
     void write() {
-        while (!unsent_.empty()) {
-            const auto count = ::send(socket_.descriptor(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
-            if (count < 0 && errno != EAGAIN)
-                give_up(std::string{"writing failed: "} + std::strerror(errno));
-            if (count < 0)
-                break;
-            unsent_ = unsent_.subspan(static_cast<std::size_t>(count));
+        push(unsent_);
+        if (unsent_.empty() && undecided_.size() > decided_) {
+            const auto all = as_text(undecided_.view());
+            std::span<const char> rest{all.data() + decided_, all.size() - decided_};
+            push(rest);
+            decided_ = all.size() - rest.size();
+            if (rest.empty()) {
+                undecided_.clear();
+                decided_ = 0;
+            }
         }
-        if (unsent_.empty() == waits_for_room_) {
+        if (is_idle() == waits_for_room_) {
             waits_for_room_ = !waits_for_room_;
             epoll_event wanted{waits_for_room_ ? EPOLLIN | EPOLLOUT : EPOLLIN, {.ptr = this}};
             ::epoll_ctl(poller_, EPOLL_CTL_MOD, socket_.descriptor(), &wanted);
@@ -114,11 +120,27 @@ class sender {
             note(**found, now, figures);
             first += (*found)->size;
         }
+        if (!undecided_.empty())
+            write();
         filled_ -= first;
         std::memmove(received_.get(), received_.get() + first, filled_);
     }
 
   private:
+    [[nodiscard]] bool is_idle() const { return unsent_.empty() && undecided_.empty(); }
+
+    // As far as the socket takes it.
+    void push(std::span<const char>& rest) {
+        while (!rest.empty()) {
+            const auto count = ::send(socket_.descriptor(), rest.data(), rest.size(), MSG_NOSIGNAL);
+            if (count < 0 && errno != EAGAIN)
+                give_up(std::string{"writing failed: "} + std::strerror(errno));
+            if (count < 0)
+                break;
+            rest = rest.subspan(static_cast<std::size_t>(count));
+        }
+    }
+
     void note(const protocol::frame_view& frame, std::uint64_t now, send_figures& figures) {
         const auto head = read_head(frame);
         --outstanding_;
@@ -132,10 +154,14 @@ class sender {
         }
         const auto started = started_[(head.opaque - send_frames::smallest_opaque) & (started_.size() - 1)];
         figures.latencies.record(now - started);
+        if (transactional_)
+            decisions_.add(frame, undecided_);
     }
 
     raw_socket socket_;
     send_frames frames_;
+    decision_frames decisions_;
+    const bool transactional_;
     const std::uint32_t window_;
     const std::uint64_t key_base_;
     std::vector<std::uint64_t> started_; // ns, by number of the request
@@ -143,6 +169,8 @@ class sender {
     std::uint32_t next_ = 0;
     std::uint32_t outstanding_ = 0;
     std::span<const char> unsent_;
+    byte_buffer undecided_;   // decisions that go out behind unsent_
+    std::size_t decided_ = 0; // bytes of it that are out
     bool waits_for_room_ = false;
     std::unique_ptr<std::byte[]> received_{new std::byte[receive_bytes]};
     std::size_t filled_ = 0;
