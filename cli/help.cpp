@@ -17,6 +17,7 @@ constexpr std::array commands{
     command{"send", "send messages, from the command line or line by line from stdin", run_send},
     command{"consume", "print messages as they arrive", run_consume},
     command{"topic", "list, create and show topics", run_topic},
+    command{"group", "list and show consumer groups, move their place in a topic", run_group},
     command{"audit", "verify a data directory: log, derived state, and that they agree", run_audit},
     command{"help", "explain a command, or every config key (help config)", run_help},
 };

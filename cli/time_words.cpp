@@ -40,7 +40,7 @@ result<timestamp_ms> parse_time(const std::string& text, timestamp_ms now) {
         }
     }
     for (const char* const format :
-         {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"}) {
+         {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
         std::istringstream in{text};
         std::tm fields{};
         in >> std::get_time(&fields, format);

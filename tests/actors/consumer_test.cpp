@@ -386,7 +386,10 @@ TEST_F(consumer_sessions, T1_a_group_that_does_not_answer_in_time_is_no_reason_f
                         promises->push_back(self->make_response_promise<std::int64_t>());
                         return promises->back();
                     },
-                    [](tick_atom) {}};
+                    [](reset_atom, const offsets_reset_request_ptr&) { return queue_offsets_ptr{}; },
+                    [](lock_atom, const queue_lock_request_ptr&) {},
+                    [](tick_atom) {},
+                    [](stop_atom) { return drained_atom::value; }};
         });
     track(environment->directory);
     const auto connection = connect();
@@ -431,7 +434,8 @@ TEST_F(consumer_sessions, a_failed_disk_answers_a_commit_with_an_error) {
 TEST_F(consumer_sessions, unknown_codes_are_answered_with_3) {
     set_up_topic();
     const auto connection = connect();
-    deliver(consumer(connection), incoming{}.add(1, protocol::lock_batch_request{}));
+    deliver(consumer(connection),
+            incoming{}.add(1, protocol::bare_request<protocol::request_code::put_kv_config>{}));
     EXPECT_EQ(connection->only().code, code_of(response_code::request_code_not_supported));
 }
 
