@@ -17,6 +17,7 @@ int run_send(std::span<const std::string> arguments);
 int run_consume(std::span<const std::string> arguments);
 int run_topic(std::span<const std::string> arguments);
 int run_group(std::span<const std::string> arguments);
+int run_explain(std::span<const std::string> arguments);
 int run_audit(std::span<const std::string> arguments);
 // `holdfast help [COMMAND | config [--markdown]]`
 int run_help(std::span<const std::string> arguments);

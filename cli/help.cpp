@@ -18,6 +18,7 @@ constexpr std::array commands{
     command{"consume", "print messages as they arrive", run_consume},
     command{"topic", "list, create and show topics", run_topic},
     command{"group", "list and show consumer groups, move their place in a topic", run_group},
+    command{"explain", "where a message stands, by its id or key", run_explain},
     command{"audit", "verify a data directory: log, derived state, and that they agree", run_audit},
     command{"help", "explain a command, or every config key (help config)", run_help},
 };
