@@ -34,6 +34,18 @@ std::optional<std::int32_t> code_at_front(byte_view header) {
     return code;
 }
 
+// A binary header begins with i16 code, u8 language, i16 version, i32 opaque, i32 flag (protocol
+// reference 1.2). What is wrong behind that, the session finds.
+std::optional<std::int32_t> code_of_request(byte_view binary_header) {
+    constexpr std::size_t flag_at = 9;
+    if (binary_header.size() < flag_at + sizeof(std::int32_t))
+        return std::nullopt;
+    const auto flag = load_big<std::int32_t>(binary_header.data() + flag_at);
+    if ((flag & protocol::command_flag::response) != 0)
+        return std::nullopt;
+    return load_big<std::int16_t>(binary_header.data());
+}
+
 } // namespace
 
 session_router::session_router(caf::actor_system& system,
@@ -46,8 +58,8 @@ session_router::target session_router::target_of(byte_view frame) {
         return target::admin; // closes the connection with the reason
     const auto& view = **found;
     std::int32_t code = 0;
-    const auto front =
-        view.serialize == protocol::serialize_type::json ? code_at_front(view.header) : std::nullopt;
+    const auto front = view.serialize == protocol::serialize_type::json ? code_at_front(view.header)
+                                                                        : code_of_request(view.header);
     if (front && *front >= first_request_code) {
         code = *front;
     } else {
