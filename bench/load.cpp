@@ -90,6 +90,7 @@ int understand(int argc, char** argv) {
     add("body", po::value(&options.body_bytes)->default_value(options.body_bytes), "bytes");
     add("transactional", po::bool_switch(&options.transactional),
         "send halves, and commit each when it is answered");
+    add("undecided", po::bool_switch(&options.undecided), "with --transactional: leave the halves undecided");
     add("connections", po::value(&options.connections)->default_value(options.connections), "");
     add("outstanding", po::value(&options.outstanding)->default_value(options.outstanding),
         "sends without an answer, of each connection (closed loop)");

@@ -20,6 +20,7 @@ struct load_options {
     std::uint32_t queues = 4; // of each topic, at most 10
     std::size_t body_bytes = 1024;
     bool transactional = false; // halves, each committed as soon as it is answered
+    bool undecided = false;     // of halves: they are not committed
 
     std::uint32_t connections = 1;
     std::uint32_t outstanding = 64; // of each connection

@@ -50,7 +50,7 @@ class sender {
         : socket_(options.host, options.broker_port),
           frames_(options),
           decisions_(options),
-          transactional_(options.transactional),
+          commits_(options.transactional && !options.undecided),
           window_(window),
           key_base_(std::uint64_t{number} << 40U),
           started_(std::bit_ceil(std::size_t{window} * 4)),
@@ -154,14 +154,14 @@ class sender {
         }
         const auto started = started_[(head.opaque - send_frames::smallest_opaque) & (started_.size() - 1)];
         figures.latencies.record(now - started);
-        if (transactional_)
+        if (commits_)
             decisions_.add(frame, undecided_);
     }
 
     raw_socket socket_;
     send_frames frames_;
     decision_frames decisions_;
-    const bool transactional_;
+    const bool commits_;
     const std::uint32_t window_;
     const std::uint64_t key_base_;
     std::vector<std::uint64_t> started_; // ns, by number of the request
