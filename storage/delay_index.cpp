@@ -105,10 +105,14 @@ result<delay_index::due_messages> delay_index::range(delay_key first, timestamp_
         }
     }
     auto change = changed.begin();
+    const auto take_change = [&] {
+        if (change->second && found.messages.size() < limit)
+            found.messages.push_back(*change->second);
+        ++change;
+    };
     const auto take_changes_before = [&](const delay_key& key) {
-        for (; change != changed.end() && change->first < key; ++change)
-            if (change->second && found.messages.size() < limit)
-                found.messages.push_back(*change->second);
+        while (change != changed.end() && change->first < key)
+            take_change();
     };
     std::optional<error> broken;
     auto scanned = store_.scan(
@@ -129,7 +133,8 @@ result<delay_index::due_messages> delay_index::range(delay_key first, timestamp_
         return scanned.failure();
     if (broken)
         return *broken;
-    take_changes_before(behind(last));
+    while (change != changed.end())
+        take_change();
     return found;
 }
 
