@@ -10,7 +10,7 @@
 // Changes nothing and needs no lock, so it works beside a running node, on what that node has on the disk:
 // the log up to its end, the derived store as of its last checkpoint.
 //
-// Memory does not grow with the log: some 40 MiB (a window of the log, 256k index entries, the tables'
+// Memory does not grow with the log: some 50 MiB (a window of the log, 256k index entries, the tables'
 // caches), and besides the state itself (topics, groups, offsets, 100 bytes a queue). Naming missing keys
 // takes 32 MiB more. 10 GiB of log take about as long as the disk needs to read them, twice where retention
 // has taken the log's beginning.

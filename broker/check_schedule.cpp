@@ -15,9 +15,13 @@ constexpr std::size_t fraction_of_round = 1'024;
 
 } // namespace
 
+timestamp_ms check_schedule::due(const half_message& half) const {
+    return half.checks == 0 ? half.stored + first_check_age(half, rules_.timeout).count()
+                            : half.last_checked + rules_.interval.count();
+}
+
 void check_schedule::add(const half_message& half) {
-    const auto first = half.stored + first_check_age(half, rules_.timeout).count();
-    add_timed(half.checks == 0 ? first : half.last_checked + rules_.interval.count(), half.position);
+    add_timed(due(half), half.position);
 }
 
 void check_schedule::add_timed(timestamp_ms due, log_position half) {

@@ -9,7 +9,7 @@
 //                    forgotten by this; of each that was not
 //     judge          says whether it is asked about or given up, and the owner then says how it went:
 //       rest           it was asked about, or given up, or could not be: the next time is an interval away
-//       await          nobody of its producer group is there: it waits for one, uncounted
+//       await          nobody of its producer group is there, or reads: it waits for one, uncounted
 //     joined         somebody of the group is there again
 //
 // Nobody waits behind others for long: those that a returning producer made due take turns with those whose
@@ -49,6 +49,9 @@ class check_schedule {
     enum class task : std::uint8_t { ask, give_up };
 
     explicit check_schedule(check_rules rules) : rules_(rules) {}
+
+    // When it is asked about next, or given up.
+    [[nodiscard]] timestamp_ms due(const half_message& half) const;
 
     // Each half once.
     void add(const half_message& half);

@@ -82,7 +82,6 @@ std::string encode_snapshot(const state& current, log_position first, log_positi
             out.put_text(group).put(queue.topic.value()).put(queue.queue.value()).put(next.value());
     put_queues(out, firsts);
     put_queues(out, current.queue_lengths());
-    out.put(current.next_half()).put(current.next_delayed());
     const auto& delay = current.delay();
     out.put(delay.version).put(delay.cursor.due.value()).put(delay.cursor.position.value());
     put_locks(out, current.locks());
@@ -121,8 +120,6 @@ result<log_snapshot> decode_snapshot(byte_view bytes) {
     snapshot.firsts = take_queues(in);
     snapshot.nexts = take_queues(in);
     if (version >= first_with_deliveries_and_locks) {
-        snapshot.next_half = in.take<std::int64_t>();
-        snapshot.next_delayed = in.take<std::int64_t>();
         snapshot.delay.version = in.take<std::uint64_t>();
         snapshot.delay.cursor.due = timestamp_ms{in.take<std::int64_t>()};
         snapshot.delay.cursor.position = log_position{in.take<std::uint64_t>()};
@@ -161,8 +158,6 @@ result<state> restore_snapshot(const log_snapshot& snapshot, const state& counte
             return wrong_count(queue, messages, next - first);
         restored.restore_queue(queue, first, begin);
     }
-    restored.restore_counters(snapshot.next_half - counted.next_half(),
-                              snapshot.next_delayed - counted.next_delayed());
     restored.restore_delay(snapshot.delay);
     return restored;
 }

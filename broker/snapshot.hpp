@@ -16,7 +16,8 @@
 // Layout, little-endian: u8 version, u64 first, u64 as_of, u32 next topic id, then lists, each with a u32
 // count: topics and groups (as records.hpp encodes them, with a u16 length), offsets (as records.hpp, one
 // text), queues that begin above 0 and the lengths of queues (u32 topic, u32 queue, i64 offset), since
-// version 2 locks (by group: text, u32 count, of each u32 topic, u32 queue, u64 epoch, owner).
+// version 2 the delay_progress (u64 version, i64 due, u64 position) and locks (by group: text, u32 count, of
+// each u32 topic, u32 queue, u64 epoch, owner).
 #pragma once
 
 #include "base/ids.hpp"
@@ -41,8 +42,6 @@ struct log_snapshot {
     queue_locks locks;
     std::vector<std::pair<queue_key, queue_offset>> firsts; // queues that begin above 0
     std::vector<std::pair<queue_key, queue_offset>> nexts;  // of every queue with a message, as of `as_of`
-    std::int64_t next_half = 0;
-    std::int64_t next_delayed = 0;
     delay_progress delay;
 };
 

@@ -101,7 +101,7 @@ class state {
     //   message                     its queue offset; -1 when its topic was deleted before (it is then in no
     //                               queue, and must be answered as failed)
     //   half                        its number (half_message), which clients take for a queue offset
-    //   delayed                     a running number
+    //   delayed                     likewise
     //   each decision of a list     the queue offset it was committed at, or a decision_outcome
     //   deliveries, cancellations   how many messages, or -1: the table has moved, look again
     // An error means that this build can't understand the log: the state is then useless and the replica must
@@ -124,10 +124,6 @@ class state {
     void restore_next_topic_id(topic_id next) { next_topic_id_ = next; }
     void restore_first_position(log_position first) { first_position_ = first; }
     void restore_half(half_message half, std::string_view group) { halves_.add(std::move(half), group); }
-    void restore_counters(std::int64_t next_half, std::int64_t next_delayed) {
-        next_half_ = next_half;
-        next_delayed_ = next_delayed;
-    }
     void restore_delay(const delay_progress& progress) { delay_ = progress; }
     void restore_block(std::uint64_t block, const reference_ledger::block_use& use) {
         ledger_.restore(block, use);
@@ -144,8 +140,6 @@ class state {
     [[nodiscard]] const auto& offsets() const { return offsets_; }
     [[nodiscard]] const queue_locks& locks() const { return locks_; }
     [[nodiscard]] const transaction_table& halves() const { return halves_; }
-    [[nodiscard]] std::int64_t next_half() const { return next_half_; }
-    [[nodiscard]] std::int64_t next_delayed() const { return next_delayed_; }
     [[nodiscard]] const delay_progress& delay() const { return delay_; }
     [[nodiscard]] const reference_ledger& ledger() const { return ledger_; }
     // How far retention may go (reference_ledger::lower), undecided halves considered.
@@ -211,8 +205,6 @@ class state {
     transaction_table halves_;
     delay_progress delay_;
     reference_ledger ledger_;
-    std::int64_t next_half_ = 0;
-    std::int64_t next_delayed_ = 0;
     topic_id next_topic_id_{1};
     log_position first_position_;
 };

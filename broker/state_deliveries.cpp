@@ -53,13 +53,12 @@ result<void> state::add_half(const command_view& command, application& what) {
         return payload.failure();
     half_message half;
     half.position = what.position + command.payload_offset;
-    half.number = next_half_++;
     half.queue = {command.header.topic, command.header.queue};
     half.size = payload->record_size;
     half.tags = command.header.tags;
     half.stored = time_of(what.entry);
     half.immunity_ms = payload->immunity_ms;
-    what.offsets.push_back(queue_offset{half.number});
+    what.offsets.push_back(queue_offset{half.number()});
     what.changes.halves.push_back(halves_.add(std::move(half), payload->group));
     return {};
 }
@@ -129,7 +128,7 @@ result<void> state::park(const command_view& command, application& what) {
     if (!payload.ok())
         return payload.failure();
     const auto record = what.position + command.payload_offset;
-    what.offsets.push_back(queue_offset{next_delayed_++});
+    what.offsets.push_back(queue_offset{static_cast<std::int64_t>(record.value())});
     what.changes.delayed.push_back({{payload->due, record},
                                     {command.header.topic, command.header.queue},
                                     payload->record_size,
@@ -142,6 +141,8 @@ result<void> state::deliver(byte_view payload, application& what) {
     const auto due = decode_deliveries(payload);
     if (!due.ok())
         return due.failure();
+    // Behind a snapshot the version is not known yet, and taken on trust: a leader has one delivery or
+    // cancellation under way at a time, so its log holds none that was refused here.
     if (what.facts && due->version != delay_.version) {
         what.offsets.push_back(queue_offset{-1});
         return {};

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t longest_run = 1024;
 
 constexpr std::string_view next_topic_key = "mnext_topic";
-constexpr std::string_view next_half_key = "mnext_half";
-constexpr std::string_view next_delayed_key = "mnext_delayed";
 constexpr std::string_view delay_key_name = "mdelay";
 constexpr std::string_view first_position_key = "mfirst_position";
 constexpr std::string_view last_entry_key = "mlast_entry";
@@ -69,7 +67,6 @@ std::string block_key(std::uint64_t block) {
 
 std::string encode_half(const half_message& half) {
     return field_writer{}
-        .put(half.number)
         .put(half.queue.topic.value())
         .put(half.queue.queue.value())
         .put(half.size)
@@ -83,7 +80,6 @@ std::string encode_half(const half_message& half) {
 }
 
 std::string_view decode_half_into(field_reader& in, half_message& half) {
-    half.number = in.take<std::int64_t>();
     half.queue.topic = topic_id{in.take<std::uint32_t>()};
     half.queue.queue = queue_number{in.take<std::uint32_t>()};
     half.size = in.take<std::uint32_t>();
@@ -262,8 +258,6 @@ void checkpoint_builder::put_deliveries(const state& current, log_position last_
                                    .put(delay.cursor.due.value())
                                    .put(delay.cursor.position.value())
                                    .take());
-    batch_.put(next_half_key, number(current.next_half()));
-    batch_.put(next_delayed_key, number(current.next_delayed()));
     halves_.clear();
     delayed_.clear();
     blocks_.clear();
@@ -348,22 +342,15 @@ result<state> load_state(const storage::derived_store& store) {
                              queue_offset{as_number<std::int64_t>(value)});
         return true;
     });
-    std::int64_t next_half = 0;
-    std::int64_t next_delayed = 0;
     scan('m', [&](std::string_view key, std::string_view value) {
         if (key == next_topic_key)
             loaded.restore_next_topic_id(topic_id{as_number<std::uint32_t>(value)});
         else if (key == first_position_key)
             loaded.restore_first_position(log_position{as_number<std::uint64_t>(value)});
-        else if (key == next_half_key)
-            next_half = as_number<std::int64_t>(value);
-        else if (key == next_delayed_key)
-            next_delayed = as_number<std::int64_t>(value);
         else if (key == delay_key_name)
             loaded.restore_delay(decode_progress(value));
         return true;
     });
-    loaded.restore_counters(next_half, next_delayed);
     scan('h', [&](std::string_view key, std::string_view value) {
         field_reader in{as_bytes(value)};
         half_message half;

@@ -13,7 +13,6 @@
 //   'd' ...                             settled_records       (storage/delivery_index.hpp)
 //   'r' block u64                       reference_ledger::block_use
 //   'm' "next_topic"                    u32
-//   'm' "next_half", "next_delayed"     i64
 //   'm' "delay"                         delay_progress: version u64, due i64, position u64
 //   'm' "first_position"                u64
 //   'm' "last_entry"                    u64                   start of the last entry applied

@@ -7,10 +7,9 @@
 namespace holdfast::broker {
 
 bool operator==(const half_message& one, const half_message& other) {
-    return one.position == other.position && one.number == other.number && one.queue == other.queue &&
-           one.size == other.size && one.tags == other.tags && one.stored == other.stored &&
-           one.immunity_ms == other.immunity_ms && one.checks == other.checks &&
-           one.last_checked == other.last_checked && *one.group == *other.group;
+    return one.position == other.position && one.queue == other.queue && one.size == other.size &&
+           one.tags == other.tags && one.stored == other.stored && one.immunity_ms == other.immunity_ms &&
+           one.checks == other.checks && one.last_checked == other.last_checked && *one.group == *other.group;
 }
 
 const half_message& transaction_table::add(half_message half, std::string_view group) {
@@ -34,7 +33,7 @@ transaction_table::verdict transaction_table::judge(const decision& decided) con
     const auto* const half = find(decided.half);
     if (half == nullptr)
         return {nullptr, decision_outcome::not_pending};
-    if (half->number != decided.number)
+    if (half->number() != decided.number)
         return {nullptr, decision_outcome::other_number};
     if (group_checksum_of(*half->group) != decided.group_checksum)
         return {nullptr, decision_outcome::other_group};

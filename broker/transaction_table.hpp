@@ -19,16 +19,19 @@
 namespace holdfast::broker {
 
 struct half_message {
-    log_position position;   // of its record
-    std::int64_t number = 0; // clients know it as the half's queue offset
-    queue_key queue;         // where it goes when it is committed
-    std::uint32_t size = 0;  // of the record
+    log_position position;  // of its record
+    queue_key queue;        // where it goes when it is committed
+    std::uint32_t size = 0; // of the record
     std::int32_t tags = 0;
     timestamp_ms stored;
     std::int32_t immunity_ms = -1; // not checked before this age; -1: the broker's transactionTimeOut
     std::uint32_t checks = 0;      // sent to producers so far
     timestamp_ms last_checked;
     std::shared_ptr<const std::string> group; // producer group; one copy for all its halves
+
+    // What clients take for the half's queue offset, and give back with their decision. It says the same as
+    // the position, so that a log that lost its beginning still knows it.
+    [[nodiscard]] std::int64_t number() const { return static_cast<std::int64_t>(position.value()); }
 
     friend bool operator==(const half_message& one, const half_message& other);
 };

@@ -1,0 +1,252 @@
+// A random log of transactions and delayed messages, and a naive model of what it means. The same seed gives
+// the same log.
+#pragma once
+
+#include "broker/delivery_records.hpp"
+#include "broker/entry_draft.hpp"
+#include "broker/transaction_table.hpp"
+#include "protocol/names.hpp"
+#include "storage/delivery_index.hpp"
+#include "storage/entry.hpp"
+#include "tests/broker/random_log.hpp"
+
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace holdfast::broker::testing {
+
+struct modelled_half {
+    std::int64_t number = 0;
+    queue_key queue;
+    std::string group;
+    std::uint32_t checks = 0;
+};
+
+struct delivery_model {
+    std::map<queue_key, std::vector<log_position>> queues; // every record that is in one, in order
+    std::map<log_position, modelled_half> halves;
+    std::map<delay_key, queue_key> delayed;
+    std::map<log_position, storage::settled_record> settled;
+    delay_progress delay;
+};
+
+class delivery_log {
+  public:
+    // `outdated`: with deliveries from an old look at the table, which the log of a real leader never holds
+    // because it has one under way at a time.
+    explicit delivery_log(std::uint64_t seed, bool outdated = true) : random_(seed), outdated_(outdated) {}
+
+    // The first entry makes the topics 1 and 2 and the one for halves that nobody decides.
+    logged_entry next() {
+        entry_draft draft;
+        logged_entry made;
+        made.position = end_;
+        now_ += random_.below(3);
+        if (end_ == log_position{0}) {
+            for (const auto name :
+                 {std::string_view{"T"}, std::string_view{"U"}, protocol::check_exhausted_topic}) {
+                topic_config topic;
+                topic.name = name;
+                draft.add(command_kind::topic_put, encode(topic));
+            }
+        } else {
+            for (auto commands = 1 + random_.below(5); commands > 0; --commands)
+                add(draft, made);
+        }
+        if (draft.empty())
+            draft.add(command_kind::idle_mark, byte_view{});
+        storage::entry_header header;
+        header.position = end_;
+        header.timestamp = timestamp_ms{now_};
+        header.count = draft.count();
+        storage::seal_entry(header, draft.bytes());
+        made.bytes = draft.release();
+        end_ = made.end();
+        return made;
+    }
+
+    [[nodiscard]] const delivery_model& model() const { return model_; }
+    [[nodiscard]] log_position end() const { return end_; }
+    random_source& random() { return random_; }
+
+  private:
+    queue_key any_queue() { return {topic_id{1 + random_.below(2)}, queue_number{random_.below(3)}}; }
+    std::int32_t any_tag() { return static_cast<std::int32_t>(random_.below(5)); }
+
+    void add(entry_draft& draft, logged_entry& entry) {
+        switch (random_.below(12)) {
+        case 0:
+        case 1:
+        case 2:
+            return half(draft, entry);
+        case 3:
+        case 4:
+        case 5:
+            return decide(draft, entry);
+        case 6:
+            return check(draft);
+        case 7:
+        case 8:
+            return park(draft, entry);
+        case 9:
+            return deliver(draft, entry);
+        case 10:
+            if (random_.one_in(3))
+                return cancel(draft, entry);
+            [[fallthrough]];
+        default:
+            return message(draft, entry);
+        }
+    }
+
+    // A record's bytes do not matter to state, but its size does.
+    std::pair<log_position, std::span<std::byte>> record(entry_draft& draft, command_kind kind,
+                                                         queue_key queue, std::size_t trailer,
+                                                         const logged_entry& entry) {
+        const auto size = 91 + random_.below(40);
+        const auto place = draft.next_payload();
+        const auto to = draft.add_record(kind, queue, any_tag(), size + trailer);
+        std::fill(to.begin(), to.end(), std::byte{'g'});
+        store_big(to.data(), static_cast<std::uint32_t>(size));
+        return {entry.position + place, to.subspan(size)};
+    }
+
+    queue_offset give(queue_key queue, log_position position) {
+        auto& queued = model_.queues[queue];
+        queued.push_back(position);
+        return queue_offset{static_cast<std::int64_t>(queued.size() - 1)};
+    }
+
+    void settle(log_position position, storage::record_fate fate, queue_offset offset) {
+        model_.settled[position] = {position, fate, offset};
+    }
+
+    void message(entry_draft& draft, logged_entry& entry) {
+        const auto queue = any_queue();
+        const auto [position, trailer] = record(draft, command_kind::message, queue, 0, entry);
+        entry.offsets.push_back(give(queue, position));
+    }
+
+    void half(entry_draft& draft, logged_entry& entry) {
+        const auto queue = any_queue();
+        const auto group_size = static_cast<std::uint16_t>(1 + random_.below(3));
+        const auto [position, trailer] = record(draft, command_kind::half, queue, half_trailer_bytes, entry);
+        encode(half_trailer{-1, 50, group_size}, trailer.data());
+        model_.halves[position] = {static_cast<std::int64_t>(position.value()), queue,
+                                   std::string(group_size, 'g'), 0};
+        entry.offsets.emplace_back(static_cast<std::int64_t>(position.value()));
+    }
+
+    // Mostly of a half that waits; also late, made up, or with another's number or group.
+    void decide(entry_draft& draft, logged_entry& entry) {
+        std::vector<decision> decisions;
+        for (auto count = 1 + random_.below(3); count > 0; --count) {
+            decision made;
+            made.kind = random_.one_in(3) ? decision_kind::rollback : decision_kind::commit;
+            made.half = log_position{random_.below(static_cast<std::uint32_t>(end_.value()) + 1)};
+            const auto known = pick(model_.halves);
+            if (known != model_.halves.end() && !random_.one_in(6)) {
+                made.half = known->first;
+                made.number = known->second.number + (random_.one_in(10) ? 1 : 0);
+                made.group_checksum =
+                    group_checksum_of(known->second.group + (random_.one_in(10) ? "x" : ""));
+            }
+            entry.offsets.push_back(outcome_of(made));
+            decisions.push_back(made);
+        }
+        draft.add(command_kind::decisions, encode(decisions));
+    }
+
+    queue_offset outcome_of(const decision& made) {
+        const auto half = model_.halves.find(made.half);
+        if (half == model_.halves.end())
+            return decision_outcome::not_pending;
+        if (half->second.number != made.number)
+            return decision_outcome::other_number;
+        if (group_checksum_of(half->second.group) != made.group_checksum)
+            return decision_outcome::other_group;
+        auto outcome = decision_outcome::rolled_back;
+        if (made.kind == decision_kind::commit) {
+            outcome = give(half->second.queue, made.half);
+            settle(made.half, storage::record_fate::queued, outcome);
+        } else {
+            settle(made.half, storage::record_fate::rolled_back, queue_offset{-1});
+        }
+        model_.halves.erase(half);
+        return outcome;
+    }
+
+    void check(entry_draft& draft) {
+        const auto half = pick(model_.halves);
+        if (half == model_.halves.end())
+            return;
+        const auto position = half->first;
+        const bool gives_up = half->second.checks >= 2;
+        const std::vector<half_check> checks{
+            {position, gives_up ? half_check_kind::given_up : half_check_kind::sent},
+            {log_position{1}, half_check_kind::sent}};
+        draft.add(command_kind::half_checks, encode(checks));
+        ++half->second.checks;
+        if (gives_up) {
+            model_.halves.erase(half);
+            settle(position, storage::record_fate::given_up, give({topic_id{3}, queue_number{0}}, position));
+        }
+    }
+
+    void park(entry_draft& draft, logged_entry& entry) {
+        const auto queue = any_queue();
+        const auto due = timestamp_ms{now_ + 1 + random_.below(random_.one_in(4) ? 5'000 : 20)};
+        const auto [position, trailer] =
+            record(draft, command_kind::delayed, queue, delayed_trailer_bytes, entry);
+        store_little(trailer.data(), due.value());
+        model_.delayed[{due, position}] = queue;
+        entry.offsets.emplace_back(static_cast<std::int64_t>(position.value()));
+    }
+
+    void deliver(entry_draft& draft, logged_entry& entry) {
+        deliveries due;
+        due.version = model_.delay.version;
+        for (const auto& [key, queue] : model_.delayed)
+            if (key.due.value() <= now_ && due.messages.size() < 4)
+                due.messages.push_back({key, queue, 91, 0});
+        const bool outdated = outdated_ && random_.one_in(5);
+        due.version -= outdated ? 1 : 0;
+        draft.add(command_kind::deliveries, encode(due));
+        if (outdated)
+            return entry.offsets.emplace_back(-1), void();
+        entry.offsets.emplace_back(static_cast<std::int64_t>(due.messages.size()));
+        ++model_.delay.version;
+        for (const auto& message : due.messages) {
+            settle(message.key.position, storage::record_fate::queued,
+                   give(message.queue, message.key.position));
+            model_.delay.cursor = message.key;
+            model_.delayed.erase(message.key);
+        }
+    }
+
+    void cancel(entry_draft& draft, logged_entry& entry) {
+        const auto chosen = pick(model_.delayed);
+        if (chosen == model_.delayed.end())
+            return;
+        draft.add(command_kind::delayed_cancel, encode(cancellations{model_.delay.version, {chosen->first}}));
+        entry.offsets.emplace_back(1);
+        ++model_.delay.version;
+        settle(chosen->first.position, storage::record_fate::cancelled, queue_offset{-1});
+        model_.delayed.erase(chosen);
+    }
+
+    template <class Map>
+    typename Map::iterator pick(Map& from) {
+        return from.empty() ? from.end()
+                            : std::next(from.begin(), random_.below(static_cast<std::uint32_t>(from.size())));
+    }
+
+    random_source random_;
+    bool outdated_;
+    delivery_model model_;
+    log_position end_;
+    std::int64_t now_ = 1'000;
+};
+
+} // namespace holdfast::broker::testing
