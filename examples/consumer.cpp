@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
     const auto started = consumer.start([](delivery received) {
         std::cout << received.message().tag() << ": " << received.body() << std::endl;
         if (received.body() == "order 3" && received.reconsume_times() == 0)
-            return; // not acknowledged: comes again a second later
+            return; // not acknowledged: comes again ten seconds later
         received.ack();
     });
     if (!started) {
