@@ -2,9 +2,11 @@
 
 #include "actors/explain.hpp"
 #include "actors/frame_decoding.hpp"
+#include "actors/limits.hpp"
 #include "actors/pull_check.hpp"
 #include "actors/repeated_decision.hpp"
 #include "actors/visible_record.hpp"
+#include "broker/served_record.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -75,29 +77,32 @@ result<storage::queue_index_entry> reader_state::entry_at(queue_key queue, queue
     return entries_.front();
 }
 
-result<shared_bytes> reader_state::record_at(log_position position, std::uint32_t size) {
-    const auto entry = environment_->reader->entry_containing(position);
+result<reader_state::stored_at> reader_state::store_time_at(queue_key queue, queue_offset offset) {
+    const auto where = entry_at(queue, offset);
+    if (!where.ok())
+        return where.failure();
+    const auto entry = environment_->reader->entry_containing(where->position);
     if (!entry.ok())
         return entry.failure();
-    const auto offset = position - entry->position;
-    if (offset + size > entry->entry.size())
+    const auto whole = entry->entry.view();
+    const auto at = where->position - entry->position;
+    if (at + where->size > whole.size())
         return error{errc::corrupted, "a record reaches behind its entry at position " +
                                           std::to_string(entry->position.value())};
-    return entry->entry.slice(offset, size);
+    const auto time_of = [](const std::byte* record) {
+        return timestamp_ms{load_big<std::int64_t>(record + protocol::stored_message_at::store_timestamp)};
+    };
+    if (!where->by_reference)
+        return stored_at{time_of(whole.data() + at), false};
+    const auto bytes = whole.subspan(at, where->size);
+    std::vector<std::byte> copy{bytes.begin(), bytes.end()};
+    broker::complete_served_record(whole, at, copy.size(), offset, copy.data());
+    return stored_at{time_of(copy.data()), true};
 }
 
-result<timestamp_ms> reader_state::store_time_at(queue_key queue, queue_offset offset) {
-    const auto entry = entry_at(queue, offset);
-    if (!entry.ok())
-        return entry.failure();
-    const auto record = record_at(entry->position, entry->size);
-    if (!record.ok())
-        return record.failure();
-    return timestamp_ms{
-        load_big<std::int64_t>(record->data() + protocol::stored_message_at::store_timestamp)};
-}
-
-// Store times never fall along a queue, so the search halves.
+// Store times never fall along a queue, except those of committed transactions: they were stored when they
+// were prepared. So the search halves, and then looks back over those for one that it has missed: going on
+// too early costs second deliveries, too late would skip messages.
 result<queue_offset> reader_state::first_at_or_after(queue_key queue, storage::queue_bounds bounds,
                                                      timestamp_ms time) {
     auto low = bounds.first;
@@ -107,12 +112,24 @@ result<queue_offset> reader_state::first_at_or_after(queue_key queue, storage::q
         const auto stored = store_time_at(queue, middle);
         if (!stored.ok())
             return stored.failure();
-        if (*stored < time)
+        if (stored->time < time)
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
+    auto found = low;
+    const auto back_to = std::max(bounds.first, low - limits::max_time_look_back);
+    while (low > back_to) {
+        const auto stored = store_time_at(queue, low - 1);
+        if (!stored.ok())
+            return stored.failure();
+        if (!stored->by_reference && stored->time < time)
+            break;
+        low = low - 1;
+        if (stored->time >= time)
+            found = low;
+    }
+    return found;
 }
 
 // Protocol reference 3.4, as 5.x answers: the first message stored at or after the time, or the end of the
@@ -153,7 +170,7 @@ void reader_state::earliest_store_time() {
             const auto stored = store_time_at(queue, bounds.first);
             if (!stored.ok())
                 return fail(stored.failure());
-            answer.timestamp = *stored;
+            answer.timestamp = stored->time;
         }
     }
     protocol::append_response(answers_, to, answer);

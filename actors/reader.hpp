@@ -16,6 +16,11 @@ class reader_state {
     caf::result<std::int64_t> offset_at(queue_key queue, timestamp_ms time);
 
   private:
+    struct stored_at {
+        timestamp_ms time;
+        bool by_reference = false; // it came into the queue later than that
+    };
+
     void pull();
     void search_offset();
     void earliest_store_time();
@@ -25,11 +30,10 @@ class reader_state {
 
     // The place of the record at `offset`, which lies within the queue's bounds.
     result<storage::queue_index_entry> entry_at(queue_key queue, queue_offset offset);
-    // Its bytes, queue offset not yet filled in.
-    result<shared_bytes> record_at(log_position position, std::uint32_t size);
     // The record as consumers get it, found by its position alone; nothing when no queue holds it.
     result<std::optional<std::vector<std::byte>>> complete_record(log_position position);
-    result<timestamp_ms> store_time_at(queue_key queue, queue_offset offset);
+    // When it was stored, as consumers see it.
+    result<stored_at> store_time_at(queue_key queue, queue_offset offset);
     result<queue_offset> first_at_or_after(queue_key queue, storage::queue_bounds bounds, timestamp_ms time);
     void fail(const error& why);
 

@@ -1,9 +1,12 @@
 // Queue locks, whose offsets count, and resets, frame by frame (protocol reference 3.5, 4.3, 6.9).
 #include "protocol/heartbeat.hpp"
+#include "protocol/message_id.hpp"
 #include "protocol/queue_bodies.hpp"
 #include "tests/e2e/shared_broker.hpp"
 
 #include <gmock/gmock.h>
+
+#include <thread>
 
 namespace holdfast::e2e {
 namespace {
@@ -172,6 +175,37 @@ TEST_P(wire_groups, a_reset_moves_a_consumer_that_waits_for_messages) {
     reset.is_forced = true;
     EXPECT_EQ(protocol::decode_offset_table(tool.ask(reset).command.body())->begin()->second,
               queue_offset{9});
+}
+
+// A committed transaction shows the time at which it was prepared, and stands behind what was stored
+// meanwhile.
+TEST_P(wire_groups, a_search_by_time_skips_nothing_because_of_a_transaction) {
+    wire_client producer{shared_broker().broker_port(), GetParam()};
+    auto prepared =
+        message_to(topic, "transaction", property("TRAN_MSG", "true") + property("PGROUP", "PID_wire"));
+    prepared.producer_group = "PID_wire";
+    prepared.sys_flag = protocol::sys_flag::transaction_prepared;
+    const auto half = producer.send(prepared);
+    ASSERT_EQ(half.code(), 0) << described(half);
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    ASSERT_EQ(producer.send(message_to(topic, "plain")).code(), 0);
+    protocol::end_transaction_request commit;
+    commit.producer_group = "PID_wire";
+    commit.state_table_offset = queue_offset{half.number("queueOffset")};
+    commit.commit_log_offset = protocol::parse_message_id(half.field("msgId"))->position;
+    commit.verdict = protocol::transaction_end::commit;
+    ASSERT_EQ(producer.ask(commit).code(), 0);
+    const auto all = producer.ask(pull_of(topic, 0));
+    ASSERT_EQ(all.records().size(), 2U);
+    const auto plain = all.records()[0].stored;
+    ASSERT_LT(all.records()[1].stored, plain);
+    const auto at = [&](std::int64_t time) {
+        return producer.ask(protocol::search_offset_request{topic, queue_number{0}, timestamp_ms{time}, {}})
+            .number("offset");
+    };
+    EXPECT_EQ(at(plain.value()), 0);
+    EXPECT_EQ(at(plain.value() + 1), 2);
+    EXPECT_EQ(at(0), 0);
 }
 
 TEST_P(wire_groups, a_topic_made_again_is_new_to_its_groups) {
