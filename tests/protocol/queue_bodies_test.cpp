@@ -67,6 +67,19 @@ TEST(QueueBodies, BadOffsetTables) {
         EXPECT_FALSE(decode_offset_table(as_bytes(body))) << body;
 }
 
+TEST(QueueBodies, StoredOffsets) {
+    const stored_offsets offsets{{"T@G", {{0, queue_offset{5}}, {12, queue_offset{7}}}}, {"T@H", {}}};
+    const std::string body = encode_stored_offsets(offsets);
+    EXPECT_EQ(body, R"({"offsetTable":{"T@G":{0:5,12:7},"T@H":{}}})");
+    const auto again = decode_stored_offsets(as_bytes(body));
+    ASSERT_TRUE(again) << again.failure();
+    EXPECT_EQ(*again, (stored_offsets{{"T@G", offsets.at("T@G")}}));
+    EXPECT_TRUE(decode_stored_offsets(as_bytes(R"({"offsetTable":{}})"))->empty());
+    for (const char* wrong :
+         {R"({"offsetTable":{"T@G":{"x":5}}})", R"({"offsetTable":{"T@G":{"0":"five"}}})", "[]"})
+        EXPECT_FALSE(decode_stored_offsets(as_bytes(std::string_view{wrong}))) << wrong;
+}
+
 TEST(QueueBodies, TopicStats) {
     const topic_stats stats{
         {queue_zero,

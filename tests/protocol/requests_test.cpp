@@ -104,6 +104,8 @@ TEST(Requests, RoundTrips) {
     expect_round_trip(get_consume_stats_request{.consumer_group = "CG"});
     expect_round_trip(
         reset_offset_request{.topic = "T", .group = "CG", .is_forced = true, .queue_id = -1, .offset = 5});
+    expect_round_trip(
+        clone_group_offset_request{.from_group = "CG", .to_group = "CG2", .topic = "T", .is_offline = true});
     expect_round_trip(get_runtime_info_request{});
     expect_round_trip(recall_message_request{
         .topic = "T", .recall_handle = "djEgVA==", .producer_group = "PG", .broker_name = "b"});
