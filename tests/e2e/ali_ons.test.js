@@ -12,7 +12,7 @@ let producer;
 before(async () => {
   broker = await Broker.start();
   // The client sends to existing topics only: it takes the first "no route" for an answer.
-  for (const topic of [ 'e2e-all', 'e2e-tags', 'e2e-offsets', 'e2e-kill' ]) {
+  for (const topic of [ 'e2e-all', 'e2e-tags', 'e2e-offsets', 'e2e-retry', 'e2e-delay', 'e2e-kill' ]) {
     broker.createTopic(topic);
   }
   producer = await startProducer(broker);
@@ -43,7 +43,7 @@ test('every message arrives with body, tag, keys, property and id', async () => 
     const result = await producer.send(message);
     assert.strictEqual(result.sendStatus, 'SEND_OK');
     assert.match(result.msgId, /^7F000001[0-9A-F]{24}$/, 'an offset message id with the broker\'s address (T4)');
-    sent.push({ id: result.msgId, body, tags: `Tag${i % 3}`, keys: `key-${i} common`, color: 'blue' });
+    sent.push({ id: result.msgId, body, tags: `Tag${i % 3}`, keys: `key-${i} common`, color: 'blue', reconsumeTimes: 0 });
   }
   const consumer = await startConsumer(broker, { group: 'CID_e2e_all', topic: 'e2e-all' });
   await until(() => consumer.messages.length >= sent.length, () => `${consumer.messages.length} of ${sent.length}`);
@@ -91,6 +91,59 @@ test('a group goes on where it was, with a new consumer and after kill -9', asyn
   await until(() => three.bodies().includes('third'), 'the message sent after the restart');
   assert.deepStrictEqual([ ...new Set(three.bodies()) ], [ 'third' ], 'nothing consumed before comes again');
   await three.close();
+});
+
+test('a message that fails comes back with its count, and at last becomes a dead letter', async () => {
+  const group = 'CID_e2e_retry';
+  const topic = 'e2e-retry';
+  await send(topic, 'good');
+  await send(topic, 'fails twice');
+  await send(topic, 'never good');
+  let failures = 0;
+  const consumer = await startConsumer(broker, {
+    group,
+    topic,
+    maxReconsumeTimes: 3,
+    process: message => {
+      const body = message.body.toString();
+      if (body === 'never good' || body === 'fails twice' && failures++ < 2) {
+        throw new Error('not this time');
+      }
+    },
+  });
+  const times = body => consumer.messages.filter(message => message.body === body).map(message => message.reconsumeTimes);
+  await until(() => times('fails twice').length >= 3 && times('never good').length >= 4,
+    () => `retries: ${times('fails twice')}, ${times('never good')}`);
+  assert.deepStrictEqual(times('fails twice'), [ 0, 1, 2 ]);
+  assert.deepStrictEqual(times('never good').slice(0, 4), [ 0, 1, 2, 3 ]);
+  assert.deepStrictEqual(times('good'), [ 0 ]);
+
+  const undertaker = await startConsumer(broker, { group: 'CID_e2e_undertaker', topic: `%DLQ%${group}` });
+  await until(() => undertaker.messages.length > 0, 'the dead letter');
+  assert.deepStrictEqual(undertaker.bodies(), [ 'never good' ]);
+  assert.strictEqual(undertaker.messages[0].reconsumeTimes, 4);
+  await undertaker.close();
+  await consumer.close();
+});
+
+test('a delayed message comes when it is due, also when the broker was killed meanwhile', async () => {
+  const topic = 'e2e-delay';
+  const delayed = new Message(topic, 'TagA', 'late');
+  delayed.properties.DELAY = '1';
+  const sentAt = Date.now();
+  assert.strictEqual((await producer.send(delayed)).sendStatus, 'SEND_OK');
+  await send(topic, 'at once');
+  await broker.kill();
+  await broker.restart();
+  const arrivals = new Map();
+  const consumer = await startConsumer(broker, {
+    group: 'CID_e2e_delay',
+    topic,
+    process: message => arrivals.set(message.body.toString(), Date.now()),
+  });
+  await until(() => arrivals.size >= 2, () => `${[ ...arrivals.keys() ]}`);
+  assert(arrivals.get('late') - sentAt >= 1000, `the delayed message took ${arrivals.get('late') - sentAt} ms`);
+  await consumer.close();
 });
 
 test('kill -9 under load: clients reconnect, and all that was answered OK is consumed', async () => {

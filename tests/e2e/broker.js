@@ -36,6 +36,8 @@ class Broker {
       `--storePathRootDir=${this.folder}`, `--namesrvPort=${nameServerPort}`, `--listenPort=${brokerPort}`,
       '--bindAddress=127.0.0.1', '--mappedFileSizeCommitLog=16777216',
       '--flushConsumerOffsetInterval=20',
+      // Short, so that a test can wait for a few retries.
+      '--messageDelayLevel=1s 1s 1s 1s 1s 1s',
     ], { stdio: [ 'ignore', 'pipe', 'pipe' ] });
     this.child.stderr.on('data', text => { this.log += text; });
     this.exited = once(this.child, 'exit');

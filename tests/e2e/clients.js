@@ -65,12 +65,14 @@ async function startProducer(broker) {
 }
 
 // A consumer that keeps what it got: `messages`, in order of arrival.
-async function startConsumer(broker, { group, topic, tags = '*' }) {
+// `process` may throw: the client then sends the message back.
+async function startConsumer(broker, { group, topic, tags = '*', process: work = () => {}, ...more }) {
   const consumer = new Consumer(options(broker, {
     consumerGroup: group,
     consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
     pullTimeDelayMillsWhenException: 500,
     rebalanceInterval: 1000,
+    ...more,
   }));
   consumer.on('error', ignoreErrors);
   const messages = [];
@@ -81,7 +83,9 @@ async function startConsumer(broker, { group, topic, tags = '*' }) {
       tags: message.tags,
       keys: message.keys,
       color: message.properties.color,
+      reconsumeTimes: message.reconsumeTimes,
     });
+    work(message);
   });
   await consumer.ready();
   return { messages, bodies: () => messages.map(message => message.body), close: () => consumer.close() };
