@@ -5,8 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
-#include <set>
 
 namespace holdfast::cli {
 
