@@ -29,6 +29,8 @@ class directory_audit {
 
   private:
     result<void> identify();
+    void tell(audit_part part, const std::filesystem::path& directory, const char* name,
+              const std::optional<error>& failure);
     void open_store();
     void open_keys();
     result<void> open_log();
@@ -67,61 +69,72 @@ result<void> directory_audit::identify() {
     return {};
 }
 
-// Whether a failed opening may be the doing of a running node: then it is tried again.
-template <class T>
-bool settled(const result<T>& opened, bool running) {
-    return opened.ok() || !running || opened.failure().code == errc::not_found ||
-           opened.failure().code == errc::invalid_argument || opened.failure().code == errc::not_supported;
+// Whether a failure may be the doing of a running node: then it is tried again.
+bool may_pass(const error& failure, bool running) {
+    return running && failure.code != errc::not_found && failure.code != errc::invalid_argument &&
+           failure.code != errc::not_supported;
+}
+
+template <class Store>
+struct opened_part {
+    std::unique_ptr<Store> store; // also when it is damaged, if it can be opened
+    std::optional<error> failure;
+};
+
+// With every block verified.
+template <class Store>
+opened_part<Store> open_verified(const std::filesystem::path& directory, const std::string& id,
+                                 bool running) {
+    opened_part<Store> part;
+    for (int i = 0; i < attempts; ++i) {
+        auto opened = Store::open_read_only(directory, id);
+        const auto verified = opened.ok() ? (*opened)->verify() : result<void>{opened.failure()};
+        part.store = opened.ok() ? std::move(*opened) : nullptr;
+        part.failure = verified.ok() ? std::nullopt : std::optional{verified.failure()};
+        if (!part.failure || !may_pass(*part.failure, running))
+            break;
+    }
+    return part;
+}
+
+// Notes that a part is missing, or tells what is wrong with it.
+void directory_audit::tell(audit_part part, const std::filesystem::path& directory, const char* name,
+                           const std::optional<error>& failure) {
+    if (failure && failure->code == errc::not_found)
+        report_.notes.push_back(std::string{"there is no "} + name + " to compare with: " + failure->message);
+    else if (failure)
+        report_.add(
+            {part, directory.string(), std::nullopt, failure->message,
+             "stop the node and run `holdfast audit --repair-derived`: it is built again from the log"});
 }
 
 void directory_audit::open_store() {
-    links_.emplace(part("derived"), report_);
-    auto opened = storage::derived_store::open_read_only(part("derived"), id_);
-    for (int i = 1; i < attempts && !settled(opened, report_.running); ++i)
-        opened = storage::derived_store::open_read_only(part("derived"), id_);
-    const auto verified = opened.ok() ? (*opened)->verify() : result<void>{};
-    const auto& failure = opened.ok() ? (verified.ok() ? nullptr : &verified.failure()) : &opened.failure();
-    if (failure != nullptr && failure->code == errc::not_found) {
-        report_.notes.push_back("there is no derived store to compare with: " + failure->message);
+    const auto directory = part("derived");
+    links_.emplace(directory, report_);
+    auto opened = open_verified<storage::derived_store>(directory, id_, report_.running);
+    tell(audit_part::derived_store, directory, "derived store", opened.failure);
+    store_ = std::move(opened.store);
+    if (!store_)
         return;
-    }
-    if (failure != nullptr)
-        report_.add(
-            {audit_part::derived_store, part("derived").string(), std::nullopt, failure->message,
-             "stop the node and run `holdfast audit --repair-derived`: it is built again from the log"});
-    if (!opened.ok())
-        return;
-    store_ = std::move(*opened);
     if (const auto durable = load_log_durable(*store_); durable.ok())
         durable_ = *durable;
     links_->compare_with(*store_);
 }
 
 void directory_audit::open_keys() {
-    auto opened = storage::key_index::open_read_only(part("keys"), id_);
-    for (int i = 1; i < attempts && !settled(opened, report_.running); ++i)
-        opened = storage::key_index::open_read_only(part("keys"), id_);
-    const auto verified = opened.ok() ? (*opened)->verify() : result<void>{};
-    const auto& failure = opened.ok() ? (verified.ok() ? nullptr : &verified.failure()) : &opened.failure();
-    if (failure != nullptr && failure->code == errc::not_found) {
-        report_.notes.push_back("there is no key index to compare with: " + failure->message);
-        return;
-    }
-    if (failure != nullptr)
-        report_.add(
-            {audit_part::key_index, part("keys").string(), std::nullopt, failure->message,
-             "stop the node and run `holdfast audit --repair-derived`: it is built again from the log"});
-    if (!opened.ok())
-        return;
-    keys_ = std::move(*opened);
-    key_links_.emplace(part("keys"), *keys_, report_);
+    const auto directory = part("keys");
+    auto opened = open_verified<storage::key_index>(directory, id_, report_.running);
+    tell(audit_part::key_index, directory, "key index", opened.failure);
+    keys_ = std::move(opened.store);
+    if (keys_)
+        key_links_.emplace(directory, *keys_, report_);
 }
 
 // After the store and the index, so that it has everything that they speak of.
 result<void> directory_audit::open_log() {
     const auto directory = directory_ / "commitlog";
     auto opened = storage::segment_set::open_read_only(files_, directory);
-    for (int i = 1; i < attempts && !settled(opened, report_.running); ++i)
+    for (int i = 1; i < attempts && !opened.ok() && may_pass(opened.failure(), report_.running); ++i)
         opened = storage::segment_set::open_read_only(files_, directory);
     if (!opened.ok() && opened.failure().code != errc::corrupted)
         return opened.failure();

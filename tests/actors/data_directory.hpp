@@ -144,7 +144,7 @@ class data_directory {
         broker::entry_draft draft;
         draft.add(broker::command_kind::decisions,
                   broker::encode(std::vector<broker::decision>{
-                      {half, known->number, broker::group_checksum_of(*known->group), kind}}));
+                      {half, known->number(), broker::group_checksum_of(*known->group), kind}}));
         append(std::move(draft));
     }
     // Only what a checkpoint has can be delivered or cancelled.
