@@ -70,12 +70,15 @@ void repeated_decision(const session_environment& environment, const protocol::r
     const auto settled = environment.view->deliveries().find(request->commit_log_offset);
     if (!settled.ok())
         return protocol::append_failure(out, to, response_code::system_error, settled.failure().message);
-    // The number is not looked at: it was only needed to decide.
     const auto group = *settled ? group_of_half(environment, request->commit_log_offset) : std::nullopt;
     if (!group)
         return refuse("is not there: it was never sent to this broker, or retention has removed it");
     if (*group != request->producer_group)
         return refuse("was sent by another producer group");
+    if (request->state_table_offset.value() != static_cast<std::int64_t>(request->commit_log_offset.value()))
+        return refuse("does not have the tranStateTableOffset " +
+                      std::to_string(request->state_table_offset.value()) +
+                      ": the two numbers belong to different transactions");
     if (const auto why = contradiction(*request, **settled); !why.empty())
         return refuse(why);
     protocol::append_success(out, to);

@@ -33,6 +33,9 @@ void transaction_coordinator_state::tick() {
         last_expiry_ = now_seen_;
         environment_->producers->expire(now_seen_);
     }
+    for (const auto& group : slow_groups_)
+        schedule_->joined(group);
+    slow_groups_.clear();
     if (!asking_log_ && environment_->health->now() != health::fenced)
         ask_log();
 }
@@ -66,8 +69,12 @@ void transaction_coordinator_state::ask_log() {
 
 void transaction_coordinator_state::report(const half_report& halves) {
     watch_clock();
-    for (const auto& half : halves.grown_old)
-        schedule_->add(half);
+    for (const auto& half : halves.grown_old) {
+        if (schedule_->due(half) <= now_)
+            look_at(half);
+        else
+            schedule_->add(half);
+    }
     for (const auto& half : halves.undecided)
         look_at(half);
     for (auto& [id, to] : outgoing_)
@@ -76,7 +83,8 @@ void transaction_coordinator_state::report(const half_report& halves) {
     outgoing_.clear();
     append_checks();
     asking_log_ = false;
-    if (halves.grown_old.size() == limits::halves_per_report || schedule_->has_due(now_))
+    const bool more_grow_old = halves.grown_old.size() == limits::halves_per_report;
+    if (more_grow_old || (slow_groups_.empty() && schedule_->has_due(now_)))
         ask_log();
 }
 
@@ -100,11 +108,12 @@ void transaction_coordinator_state::ask(const broker::half_message& half) {
     };
     bool present = false;
     auto producer = environment_->producers->choose(*half.group, now_seen_, is_free, present);
-    if (!present)
+    if (!producer) {
+        if (present)
+            slow_groups_.insert(*half.group);
         return schedule_->await(half, now_);
+    }
     schedule_->rest(half.position, now_);
-    if (!producer) // all of them read too slowly: not their fault who come later
-        return;
     auto& to = outgoing_[producer->id()];
     to.connection = std::move(producer);
     if (const auto written = write_check(half, to.frames); !written.ok())
@@ -123,13 +132,13 @@ result<void> transaction_coordinator_state::write_check(const broker::half_messa
     const auto message = protocol::decode_stored_message(record_);
     if (!message.ok())
         return message.failure();
-    protocol::patch_queue_offset(record_.data(), queue_offset{half.number});
+    protocol::patch_queue_offset(record_.data(), queue_offset{half.number()});
     protocol::patch_sys_flag(record_.data(), message->sys_flag & ~protocol::sys_flag::transaction_mask);
     message_id_.resize(protocol::message_id_chars);
     protocol::write_message_id(message_id_.data(), environment_->intake.store_host, half.position);
 
     protocol::check_transaction_state_request request;
-    request.state_table_offset = queue_offset{half.number};
+    request.state_table_offset = queue_offset{half.number()};
     request.commit_log_offset = half.position;
     request.message_id = message->property(protocol::property::unique_key).value_or("");
     request.transaction_id = request.message_id;

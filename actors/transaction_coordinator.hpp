@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -62,6 +63,7 @@ class transaction_coordinator_state {
     bool asking_log_ = false;
     std::unordered_map<connection_id, outgoing> outgoing_;
     std::vector<broker::half_check> checks_;
+    std::set<std::string> slow_groups_; // whose producers do not read: tried again with the next tick
     std::vector<std::byte> record_;
     std::string message_id_;
     std::uint64_t next_ticket_ = 1;

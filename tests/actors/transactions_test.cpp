@@ -199,7 +199,7 @@ TEST_F(transactions, sends_and_decisions_of_one_read_share_an_entry) {
     ASSERT_THAT(answers, SizeIs(3));
     for (const auto& answer : answers)
         EXPECT_EQ(answer.code, 0) << answer.remark;
-    EXPECT_EQ(answers[0].number("queueOffset"), 1);
+    EXPECT_GT(answers[0].number("queueOffset"), half.number.value());
     EXPECT_EQ(answers[1].opaque, 3);
     EXPECT_EQ(answers[2].opaque, 2);
     EXPECT_THAT(bodies("T"), ElementsAre("plain", "one"));
@@ -233,7 +233,7 @@ TEST_F(transactions, decisions_that_name_something_else_are_refused_in_words) {
     };
     auto crossed = verdict(one, transaction_end::commit);
     crossed.state_table_offset = other.number;
-    EXPECT_THAT(refused(crossed), HasSubstr("tranStateTableOffset 1"));
+    EXPECT_THAT(refused(crossed), HasSubstr("tranStateTableOffset " + std::to_string(other.number.value())));
     auto stranger = verdict(one, transaction_end::commit);
     stranger.producer_group = "strangers";
     EXPECT_THAT(refused(stranger), HasSubstr("another producer group"));
@@ -396,8 +396,8 @@ TEST_F(transactions, a_producer_that_does_not_read_is_passed_over_and_that_is_no
     EXPECT_THAT(connection->sent(), IsEmpty());
     EXPECT_THAT(logged(broker::command_kind::half_checks), IsEmpty());
     connection->unwritten = 0;
-    pass(2'300ms);
-    EXPECT_EQ(connection->only().code, check_code);
+    pass(500ms);
+    EXPECT_EQ(connection->only().code, check_code) << "soon, not an interval later";
 }
 
 TEST_F(transactions, a_half_that_cannot_be_read_holds_up_no_other) {
