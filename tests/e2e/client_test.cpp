@@ -309,14 +309,15 @@ TEST(client_e2e, a_restarted_consumer_goes_on_in_order_after_the_last_acknowledg
 }
 
 TEST(client_e2e, retries_come_again_and_handles_may_be_settled_elsewhere) {
-    const auto topic = new_topic(shared_broker(), 2);
-    const auto producer = started_producer(shared_broker());
+    own_broker broker{{"--messageDelayLevel=1s"}};
+    const auto topic = new_topic(*broker, 2);
+    const auto producer = started_producer(*broker);
     const auto wanted = numbered("m", 60);
     send_all(*producer, topic, wanted);
     std::mutex mutex;
     std::map<std::string, std::uint32_t> acknowledged; // at which retry
     std::vector<std::thread> workers;
-    client::push_consumer consumer{consumer_options(shared_broker(), new_name("CID"))};
+    client::push_consumer consumer{consumer_options(*broker, new_name("CID"))};
     ASSERT_TRUE(consumer.subscribe(topic));
     ASSERT_TRUE(consumer.start([&](client::delivery got) {
         const auto number = std::stoi(std::string{got.body().substr(1)});
