@@ -110,6 +110,16 @@ TEST(cli, explains_every_command) {
     }
 }
 
+TEST(cli, refuses_delays_that_make_no_sense) {
+    for (const auto* delay : {"soon", "10", "s", "0s", "1.5s", "99999999999d", "1s "}) {
+        const auto result = run({"send", "T", "x", "--deliver-after", delay});
+        EXPECT_EQ(result.status, 2) << delay;
+        EXPECT_THAT(result.err, HasSubstr("1500ms")) << delay;
+    }
+    EXPECT_EQ(run({"send", "T", "x", "--delay-level", "0"}).status, 2);
+    EXPECT_EQ(run({"send", "T", "x", "--delay-level", "1", "--deliver-after", "1s"}).status, 2);
+}
+
 TEST(cli, documents_every_key_with_its_default) {
     const auto help = run({"help", "config"});
     EXPECT_EQ(help.status, 0);
