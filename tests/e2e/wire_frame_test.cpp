@@ -55,7 +55,7 @@ TEST_P(wire_frame, name_service_and_broker_answer_on_either_port) {
 }
 
 TEST_P(wire_frame, an_unknown_code_gets_code_3_and_the_connection_lives_on) {
-    for (const std::int32_t code : {36, 37, 39, 41, 42, 99, 325, 4711, 32767, -1}) {
+    for (const std::int32_t code : {39, 99, 325, 4711, 32767, -1}) {
         const auto got = client.ask_raw(code);
         EXPECT_EQ(got.code(), 3) << code;
         EXPECT_EQ(got.remark(), " request type " + std::to_string(code) + " not supported");
