@@ -64,8 +64,7 @@ class boot_test : public testing::Test {
         carry_out(replica_->step(std::move(received)));
     }
     void checkpoint() {
-        auto taken = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(),
-                                   replica_->durable());
+        auto taken = pending_.take(replica_->current(), replica_->last_applied_entry(), replica_->durable());
         ASSERT_TRUE(booted_->store->write(std::move(taken.batch), replica_->applied()).ok());
         ASSERT_TRUE(booted_->store->flush().ok());
     }
@@ -123,8 +122,8 @@ class boot_test : public testing::Test {
     std::vector<std::pair<queue_key, queue_offset>> trim_at(log_position first) {
         std::vector<std::pair<queue_key, queue_offset>> firsts;
         for (const auto& [queue, next] : replica_->current().queue_lengths()) {
-            const auto kept = broker::first_kept(*booted_->store, queue,
-                                                 {replica_->current().first_offset(queue), next}, first);
+            const auto kept = broker::first_kept(
+                *booted_->store, queue, {replica_->current().first_offset(queue), next}, {first, {}});
             EXPECT_TRUE(kept.ok());
             if (*kept > queue_offset{0})
                 firsts.emplace_back(queue, *kept);
@@ -281,7 +280,7 @@ TEST_F(boot_test, a_checkpoint_ahead_of_a_log_that_lost_its_end_is_thrown_away) 
     const auto flushed = replica_->durable();
     const auto before = described();
     send("t", 0, 3);
-    auto taken = pending_.take(replica_->current().next_topic_id(), replica_->last_applied_entry(), flushed);
+    auto taken = pending_.take(replica_->current(), replica_->last_applied_entry(), flushed);
     ASSERT_TRUE(booted_->store->write(std::move(taken.batch), replica_->applied()).ok());
     ASSERT_TRUE(booted_->store->flush().ok());
     const auto end = replica_->applied();
