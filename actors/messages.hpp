@@ -202,9 +202,9 @@ using transaction_coordinator_actor =
 // Both detached: they read the log and the derived store.
 using retry_service_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
                                              caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
-using delay_scheduler_actor = caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
-                                               caf::reacts_to<outcome_atom, batch_outcomes_ptr>,
-                                               caf::reacts_to<tick_atom>>;
+using delay_scheduler_actor =
+    caf::typed_actor<caf::reacts_to<frames_atom, admin_job_ptr>,
+                     caf::reacts_to<outcome_atom, batch_outcomes_ptr>, caf::reacts_to<tick_atom>>;
 
 // --- consumer groups
 // ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ class queue_owners {
   public:
     struct owner {
         std::optional<connection_id> connection;
-        bool is_moved = false; // and the consumer has not followed yet
+        bool is_moved = false;                   // and the consumer has not followed yet
         std::optional<queue_offset> pulled_from; // by the last pull: what is below was fetched before
     };
 
