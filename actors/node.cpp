@@ -15,6 +15,7 @@
 #include "actors/scheduler.hpp"
 #include "actors/session_router.hpp"
 #include "actors/transaction_coordinator.hpp"
+#include "broker/log_clock.hpp"
 #include "network/io_runner.hpp"
 
 #include <algorithm>
@@ -37,9 +38,27 @@ constexpr auto drain_deadline = 10s;
 constexpr auto offsets_deadline = 3s;
 constexpr auto close_deadline = 2s;
 
-timestamp_ms wall_clock() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return timestamp_ms{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+std::chrono::microseconds wall_time() {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+}
+
+std::chrono::microseconds steady_time() {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+}
+
+// One time for all actors.
+std::function<timestamp_ms()> make_clock(timestamp_ms not_before) {
+    struct shared_clock {
+        explicit shared_clock(timestamp_ms not_before) : clock(wall_time(), steady_time(), not_before) {}
+        std::mutex mutex;
+        broker::log_clock clock;
+    };
+    return [shared = std::make_shared<shared_clock>(not_before)] {
+        const std::lock_guard lock{shared->mutex};
+        return shared->clock.now(wall_time(), steady_time());
+    };
 }
 
 // Batches are buffers of up to a few MiB that come and go: kept by the allocator instead of being mapped and
@@ -112,6 +131,7 @@ class node {
 
     const config::node_config& config_;
     booted_replica booted_;
+    std::function<timestamp_ms()> clock_ = make_clock(booted_.tail.last_timestamp);
     committed_view view_;
     group_registry groups_;
     wake_registry waiters_;
@@ -171,7 +191,7 @@ void node::spawn_log() {
     environment.view = &view_;
     environment.cache = &booted_.log->cache();
     environment.waiters = &waiters_;
-    environment.wall_clock = wall_clock;
+    environment.wall_clock = clock_;
     environment.persist_term = [this](term_number term) {
         booted_.hard_state.term = term;
         booted_.hard_state.vote = config_.node_name;
@@ -221,7 +241,7 @@ void node::spawn_services() {
         delay_scheduler, std::shared_ptr<const session_environment>{environment_});
     const auto housekeeping = system_->spawn(
         scheduler, scheduler_environment{&config_, booted_.files, storage::path{config_.store_path.native()},
-                                         booted_.log.get(), &health_, wall_clock, environment.log});
+                                         booted_.log.get(), &health_, clock_, environment.log});
     actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(housekeeping));
     for (const auto& actor : {caf::actor_cast<caf::strong_actor_ptr>(environment.directory),
                               caf::actor_cast<caf::strong_actor_ptr>(environment.name_service),
@@ -269,7 +289,7 @@ result<void> node::start() {
     environment.producers = &producers_;
     environment.health = &health_;
     environment.counters = &counters_;
-    environment.wall_clock = wall_clock;
+    environment.wall_clock = clock_;
 
     spawn_log();
     spawn_services();

@@ -113,7 +113,8 @@ void producer_session_state::take(const protocol::send_message_request& request,
     if (draft_.empty())
         draft_ =
             broker::entry_draft{std::clamp(turn_bytes_, room, std::max(limits::entry_target_bytes, room))};
-    pending_send send{to, command_.is_oneway(), {}, static_cast<std::uint32_t>(gathering_.places.size()), 0};
+    pending_send send{to, command_.is_oneway(), {}, static_cast<std::uint32_t>(gathering_.places.size()), 0,
+                      {}};
     broker::taken_send taken;
     if (const auto why =
             intake_->take(request, topic, born_host_, spread_++, draft_, gathering_.places, taken)) {

@@ -15,7 +15,8 @@ constexpr std::size_t ring_bytes = 256U << 10U; // stays in the cache
 constexpr std::uint32_t template_opaque = 1'987'654'321;
 constexpr std::string_view template_key = "7F0000010A2B18B4AAC26E0A6F4A0000";
 constexpr unsigned topic_digits = 5;
-constexpr unsigned key_digits = 16; // the last ones of the key
+constexpr unsigned key_digits = 16;                       // the last ones of the key
+constexpr std::string_view template_delay = "9876543210"; // milliseconds
 
 void write_decimal(char* to, std::uint64_t value, unsigned digits) {
     for (auto at = digits; at-- > 0; value /= 10)
@@ -33,21 +34,27 @@ std::size_t place_of(std::string_view frame, std::string_view text) {
     return at;
 }
 
+// What makes it more than a plain message; `one` and `two` are the separators.
+std::string more_properties(const load_options& options, std::string_view one, std::string_view two) {
+    if (options.transactional)
+        return fmt::format("TRAN_MSG{}true{}PGROUP{}{}{}", one, two, one, producer_group, two);
+    return options.delay_ms > 0 ? fmt::format("TIMER_DELAY_MS{}{}{}", one, template_delay, two) : "";
+}
+
 // As the Java 4.9.8 client writes it: fields in this order, properties escaped by fastjson.
-std::string java_header(const std::string& topic, bool transactional) {
+std::string java_header(const std::string& topic, const load_options& options) {
     return fmt::format(
         R"({{"code":310,"extFields":{{"a":"{}","b":"{}","c":"TBW102","d":"4",)"
         R"("e":"0","f":"{}","g":"1795439569807","h":"0","i":"KEYS\u0001OrderID188\u0002UNIQ_KEY\u0001{}\u0002)"
         R"(WAIT\u0001true\u0002{}TAGS\u0001TagA","j":"0","k":"false","m":"false","n":"broker-a"}},"flag":0,)"
         R"("language":"JAVA","opaque":{},"serializeTypeCurrentRPC":"JSON","version":409}})",
-        producer_group, topic, transactional ? 4 : 0, template_key,
-        transactional ? fmt::format(R"(TRAN_MSG\u0001true\u0002PGROUP\u0001{}\u0002)", producer_group) : "",
-        template_opaque);
+        producer_group, topic, options.transactional ? 4 : 0, template_key,
+        more_properties(options, R"(\u0001)", R"(\u0002)"), template_opaque);
 }
 
 void append_json_frame(byte_buffer& out, const std::string& topic, const std::string& body,
-                       bool transactional) {
-    const auto header = java_header(topic, transactional);
+                       const load_options& options) {
+    const auto header = java_header(topic, options);
     out.append_big(static_cast<std::uint32_t>(4 + header.size() + body.size()));
     out.append_big(static_cast<std::uint32_t>(header.size()));
     out.append(header);
@@ -55,17 +62,17 @@ void append_json_frame(byte_buffer& out, const std::string& topic, const std::st
 }
 
 void append_binary_frame(byte_buffer& out, const std::string& topic, const std::string& body,
-                         bool transactional) {
+                         const load_options& options) {
     const auto properties =
         fmt::format("KEYS\x01OrderID188\x02UNIQ_KEY\x01{}\x02WAIT\x01true\x02{}TAGS\x01TagA", template_key,
-                    transactional ? fmt::format("TRAN_MSG\x01true\x02PGROUP\x01{}\x02", producer_group) : "");
+                    more_properties(options, "\x01", "\x02"));
     protocol::append_send_message(
         out,
         {.opaque = static_cast<std::int32_t>(template_opaque), .serialize = protocol::serialize_type::binary},
         {.producer_group = std::string_view{producer_group},
          .topic = topic,
          .default_topic = "TBW102",
-         .sys_flag = transactional ? protocol::sys_flag::transaction_prepared : 0,
+         .sys_flag = options.transactional ? protocol::sys_flag::transaction_prepared : 0,
          .born = timestamp_ms{1795439569807},
          .properties = properties,
          .broker_name = "broker-a",
@@ -84,11 +91,13 @@ send_frames::send_frames(const load_options& options) : options_(options) {
     const auto topic = topic_name(options_, 0);
     const bool is_json = options_.headers == protocol::serialize_type::json;
     if (is_json)
-        append_json_frame(frame, topic, body, options_.transactional);
+        append_json_frame(frame, topic, body, options_);
     else
-        append_binary_frame(frame, topic, body, options_.transactional);
+        append_binary_frame(frame, topic, body, options_);
     const auto text = as_text(frame.view());
     topic_at_ = place_of(text, topic) + topic.size() - topic_digits;
+    if (options_.delay_ms > 0)
+        delay_at_ = place_of(text, template_delay);
     key_at_ = place_of(text, template_key) + template_key.size() - key_digits;
     if (is_json) {
         opaque_at_ = place_of(text, std::to_string(template_opaque));
@@ -122,6 +131,10 @@ void send_frames::patch(char* frame, std::uint32_t opaque, std::uint64_t sequenc
     else
         store_big(reinterpret_cast<std::byte*>(frame + opaque_at_), opaque);
     write_hex(frame + key_at_, sequence, key_digits);
+    // Neighbours are due at quite different times, as from independent senders.
+    if (options_.delay_ms > 0)
+        write_decimal(frame + delay_at_, 1 + sequence * 0x9E3779B1U % options_.delay_ms,
+                      template_delay.size());
     if (options_.topics > 1)
         write_decimal(frame + topic_at_, sequence % options_.topics, topic_digits);
     frame[queue_at_] = static_cast<char>('0' + sequence / options_.topics % options_.queues);

@@ -62,13 +62,13 @@ void delay_index::add(std::span<const delayed_message> messages) {
         return;
     const std::lock_guard lock{mutex_};
     for (const auto& message : messages)
-        recent_.insert_or_assign(message.key, change{message, message.key.position});
+        recent_.insert_or_assign(message.key, recent_change{message, message.key.position});
 }
 
 void delay_index::remove(std::span<const delay_key> cancelled, log_position at) {
     const std::lock_guard lock{mutex_};
     for (const auto& key : cancelled)
-        recent_.insert_or_assign(key, change{std::nullopt, at});
+        recent_.insert_or_assign(key, recent_change{std::nullopt, at});
 }
 
 void delay_index::advance(std::uint64_t version, delay_key cursor) {

@@ -82,11 +82,11 @@ class delay_index {
     [[nodiscard]] std::size_t in_memory() const;
 
   private:
-    struct change {
+    struct recent_change {
         std::optional<delayed_message> added; // nothing: cancelled
         log_position at;
     };
-    using changes = std::map<delay_key, change>;
+    using changes = std::map<delay_key, recent_change>;
 
     // In [first, until], behind the cursor.
     result<due_messages> range(delay_key first, timestamp_ms until, std::size_t limit) const;

@@ -249,8 +249,12 @@ void actor_fixture::spawn_services() {
 void actor_fixture::lead() {
     environment->config = &config;
     environment->broker_address = "127.0.0.1:10911";
-    environment->intake = {
-        config.cluster_name, config.max_message_bytes, max_entry_bytes, {0x7F000001, 10911}};
+    environment->intake = {config.cluster_name,
+                           config.max_message_bytes,
+                           max_entry_bytes,
+                           {0x7F000001, 10911},
+                           {config.delay_levels, std::chrono::hours{24}},
+                           false};
     environment->view = &*view;
     environment->cache = &cache;
     environment->keys = &keys;
