@@ -14,11 +14,10 @@ log_scanner::log_scanner(const segment_set& segments, log_position first, log_po
                          entry_cache* cache)
     : segments_(segments), cache_(cache), last_(last), position_(first) {}
 
-error log_scanner::damaged(const std::string& reason) {
+error log_scanner::damaged(const std::string& reason, errc code) {
     reason_ = reason;
-    return {errc::corrupted, segment_->name().string() + ": at log position " +
-                                 std::to_string(position_.value()) + " (byte " +
-                                 std::to_string(position_ - segment_->first()) + " of the file): " + reason};
+    return {code, segment_->name().string() + ": at log position " + std::to_string(position_.value()) +
+                      " (byte " + std::to_string(position_ - segment_->first()) + " of the file): " + reason};
 }
 
 // Makes buffer_ begin at position_ with at least `wanted` bytes; false when the segment ends before.
@@ -83,6 +82,8 @@ result<std::optional<scanned_entry>> log_scanner::next() {
         return damaged("the file ends within an entry's header");
     const auto* at = buffer_.data() + (position_ - buffer_first_);
     const auto announced = decode_entry_header({at, entry_header_size});
+    if (!announced && announced.failure().code == errc::not_supported)
+        return damaged(announced.failure().message, errc::not_supported);
     if (!announced)
         return damaged(announced.failure().message);
     if (announced->position != position_)

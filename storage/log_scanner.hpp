@@ -24,6 +24,7 @@ class log_scanner {
 
     // The next entry, fillers included; nothing at `last` or behind the last file. errc::corrupted, with
     // position, file and reason, where no valid next entry stands; position() says where.
+    // errc::not_supported, with the same, where an entry of an earlier build's format stands.
     result<std::optional<scanned_entry>> next();
 
     // After errc::corrupted: what is wrong there, without the place.
@@ -36,7 +37,7 @@ class log_scanner {
     [[nodiscard]] bool take_cached(scanned_entry& found);
     result<void> check_chain(const entry_header& header);
     result<bool> fill(std::size_t wanted);
-    error damaged(const std::string& reason);
+    error damaged(const std::string& reason, errc code = errc::corrupted);
 
     const segment_set& segments_;
     entry_cache* const cache_;

@@ -15,6 +15,8 @@ constexpr std::uint64_t chunk_bytes = 1U << 20U;
 struct scan_outcome {
     log_position end;
     std::optional<entry_header> last;
+    log_position committed;
+    std::vector<std::pair<log_position, term_number>> terms;
     std::uint64_t scanned_bytes = 0;
     std::string reason; // why the log ends at `end`; empty when nothing but the files' end stopped it
 };
@@ -89,7 +91,11 @@ result<scan_outcome> recovery_run::scan_from(log_position start) {
             found.reason = next.failure().message;
         if (!next || !next->has_value())
             return found;
-        found.last = (*next)->header;
+        const auto& header = (*next)->header;
+        found.committed = std::max(found.committed, header.committed);
+        if (!found.last || header.term != found.last->term)
+            found.terms.emplace_back(header.position, header.term);
+        found.last = header;
     }
 }
 
@@ -329,7 +335,10 @@ result<recovered_log> recovery_run::run() {
         outcome.last_entry = found->last->position;
         outcome.last_term = found->last->term;
         outcome.last_checksum = found->last->checksum;
+        outcome.last_timestamp = found->last->timestamp;
     }
+    outcome.committed = found->committed;
+    outcome.terms = std::move(found->terms);
     const auto new_size = options_.segments.segment_size;
     outcome.geometry = {found->end, new_size, new_size};
     auto current = segments_.find(found->end);

@@ -21,6 +21,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace holdfast::storage {
 
@@ -51,12 +53,18 @@ struct recovered_log {
     std::optional<log_position> last_entry; // its position; may be a filler; empty when the log is empty
     term_number last_term;
     std::uint32_t last_checksum = 0;
+    timestamp_ms last_timestamp;
+    // Of the entries that the scan read, all or those from scan_from on, fillers too: the largest `committed`
+    // (0 when there were none), and where the first entry of each term stands.
+    log_position committed;
+    std::vector<std::pair<log_position, term_number>> terms;
     segment_geometry geometry;
     std::optional<log_cut> cut;
     std::uint64_t scanned_bytes = 0;
 };
 
 // `directory`: the log's own, <store>/commitlog; created when missing. The caller holds the store's lock.
+// errc::not_supported, and nothing is changed, for a log that an earlier build wrote.
 result<recovered_log> recover(file_system& files, const path& directory, const recovery_options& options);
 
 } // namespace holdfast::storage

@@ -369,5 +369,43 @@ TEST_F(recovery_test, log_without_its_removed_beginning) {
     EXPECT_EQ(log->end, sample_.next());
 }
 
+TEST_F(recovery_test, log_of_an_earlier_build_is_refused_and_left_alone) {
+    append({100});
+    std::byte version[2];
+    store_little(version, std::uint16_t{1});
+    disk_.overwrite(file_of({}), 52, version);
+    const auto before = disk_.content(file_of({}));
+    const auto log = recovered();
+    ASSERT_FALSE(log.ok());
+    EXPECT_EQ(log.failure().code, errc::not_supported);
+    EXPECT_THAT(log.failure().message, HasSubstr("earlier build"));
+    EXPECT_THAT(log.failure().message, HasSubstr(file_of({}).string()));
+    EXPECT_EQ(disk_.content(file_of({})), before);
+}
+
+TEST_F(recovery_test, tells_the_terms_the_last_time_and_what_was_committed) {
+    append({100, 60000}); // each append() is a term of its own
+    append({100});
+    append({64000, 100});
+    const auto log = recovered();
+    ASSERT_TRUE(log.ok()) << log.failure();
+    std::vector<std::pair<log_position, term_number>> terms;
+    log_position committed;
+    for (const auto& one : sample_.entries()) {
+        if (terms.empty() || terms.back().second != one.header.term)
+            terms.emplace_back(one.header.position, one.header.term);
+        committed = std::max(committed, one.header.committed);
+    }
+    ASSERT_EQ(terms.size(), 3U);
+    EXPECT_EQ(log->terms, terms);
+    EXPECT_GT(committed, log_position{});
+    EXPECT_EQ(log->committed, committed);
+    EXPECT_EQ(log->last_timestamp, sample_.entries().back().header.timestamp);
+    options_.scan_from = sample_.entries().back().header.position;
+    const auto late = recovered();
+    ASSERT_TRUE(late.ok()) << late.failure();
+    EXPECT_EQ(late->terms, (decltype(terms){{options_.scan_from, terms.back().second}}));
+}
+
 } // namespace
 } // namespace holdfast::storage

@@ -57,6 +57,7 @@ class sample_log {
         header.previous_checksum = previous_checksum_;
         header.term = term_;
         header.flushed = flushed;
+        header.committed = flushed;
         header.timestamp = timestamp_ms{1700000000000 + static_cast<std::int64_t>(entries_.size())};
         return header;
     }
