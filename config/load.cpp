@@ -1,5 +1,6 @@
 #include "config/load.hpp"
 
+#include "config/check_cluster.hpp"
 #include "config/settings.hpp"
 
 #include <boost/program_options.hpp>
@@ -7,7 +8,6 @@
 
 #include <fstream>
 #include <istream>
-#include <map>
 #include <sstream>
 
 namespace holdfast::config {
@@ -122,9 +122,8 @@ result<void> apply_foreign(const assignment& given, const foreign_key& key,
 }
 
 // Applies one source (the file, or the command line), in which no key may come twice.
-result<void> apply(const std::vector<assignment>& assignments, loaded_config& target,
-                   std::map<std::string, place, std::less<>>& places) {
-    std::map<std::string, place, std::less<>> seen;
+result<void> apply(const std::vector<assignment>& assignments, loaded_config& target, given_places& places) {
+    given_places seen;
     for (const auto& given : assignments) {
         const auto [earlier, is_first] = seen.emplace(given.key, given.where);
         if (!is_first)
@@ -145,8 +144,7 @@ result<void> apply(const std::vector<assignment>& assignments, loaded_config& ta
 }
 
 // What each setting allows by itself may still not fit together.
-result<void> check_together(const node_config& values,
-                            const std::map<std::string, place, std::less<>>& places) {
+result<void> check_together(const node_config& values, const given_places& places) {
     const auto place_of = [&](std::string_view first, std::string_view second) {
         auto found = places.find(second);
         if (found == places.end())
@@ -206,12 +204,14 @@ result<loaded_config> combine(const std::vector<assignment>& from_file,
     if (!from_words)
         return from_words.failure();
     loaded_config loaded;
-    std::map<std::string, place, std::less<>> places;
+    given_places places;
     for (const auto* const source : {&from_file, &*from_words})
         if (const auto applied = apply(*source, loaded, places); !applied)
             return applied.failure();
     if (const auto checked = check_together(loaded.values, places); !checked)
         return checked.failure();
+    if (const auto settled = settle_cluster(loaded.values, places, loaded.warnings); !settled)
+        return settled.failure();
     fill_in_dependent(loaded.values);
     add_warnings(loaded);
     return loaded;

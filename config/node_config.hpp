@@ -37,6 +37,14 @@ struct fault_injection {
     friend bool operator==(const fault_injection&, const fault_injection&) = default;
 };
 
+// A node of the replica group: where its clusterPort is reached.
+struct peer_address {
+    std::string name;
+    std::string host; // an IPv4 address or a DNS name
+    std::uint16_t port = 0;
+    friend bool operator==(const peer_address&, const peer_address&) = default;
+};
+
 struct node_config {
     // Names.
     std::string cluster_name = "DefaultCluster"; // brokerClusterName
@@ -50,6 +58,19 @@ struct node_config {
     std::string advertised_address;         // brokerIP1; after load() never empty
     std::uint16_t listen_port = 10911;      // listenPort; 0 = any free port (tests)
     std::uint16_t namesrv_port = 9876;      // namesrvPort; 0 = any free port (tests)
+
+    // Replication.
+    std::vector<peer_address> peers;                     // peers; after load() without this node itself
+    std::uint16_t cluster_port = 10912;                  // clusterPort; 0 = any free port (tests)
+    std::string cluster_bind_address;                    // clusterBindAddress; after load() never empty
+    std::filesystem::path cluster_tls_cert;              // clusterTlsCert; all three or none
+    std::filesystem::path cluster_tls_key;               // clusterTlsKey
+    std::filesystem::path cluster_tls_ca;                // clusterTlsCa
+    bool cluster_insecure = false;                       // clusterInsecure
+    std::chrono::milliseconds election_timeout{1'000};   // electionTimeout
+    std::chrono::milliseconds heartbeat_interval{100};   // heartbeatInterval
+    bool slave_read = false;                             // slaveReadEnable
+    std::uint64_t replication_window_bytes = 16U << 20U; // replicationWindowBytes; per follower
 
     // Data on disk.
     std::filesystem::path store_path = "./data";          // storePathRootDir

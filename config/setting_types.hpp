@@ -3,13 +3,13 @@
 #pragma once
 
 #include "config/parse_value.hpp"
+#include "config/peers.hpp"
 #include "config/settings.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <utility>
 
@@ -112,10 +112,7 @@ inline setting name(label about, member<std::string> where) {
     return row(
         about, where, "1 to 127 letters, digits, '_' or '-'",
         [](std::string_view text) -> std::optional<std::string> {
-            const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char letter) {
-                return std::isalnum(letter) != 0 || letter == '_' || letter == '-';
-            });
-            if (!plain || text.empty() || text.size() > 127)
+            if (!is_plain_name(text))
                 return std::nullopt;
             return std::string{text};
         },

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view names = "Names";
 constexpr std::string_view addresses = "Addresses";
+constexpr std::string_view cluster = "Replication";
 constexpr std::string_view storage = "Data on disk";
 constexpr std::string_view messages = "Topics, groups and messages";
 constexpr std::string_view consuming = "Consuming";
@@ -60,6 +61,55 @@ void add_names_and_addresses(std::vector<setting>& table) {
                   "The address that routes advertise, where it is not the one to listen on. Default: "
                   "bindAddress (127.0.0.1 when that is 0.0.0.0)."},
                  &config::advertised_address),
+        });
+}
+
+void add_cluster(std::vector<setting>& table) {
+    table.insert(
+        table.end(),
+        {
+            list(
+                {cluster, "peers",
+                 "The nodes that keep a copy of everything; this one may be among them. Answered OK means on "
+                 "disk at a majority of them. 3, 5 or 7 nodes, this one included; the same list on every "
+                 "node. Default: none, this node is alone. Needs nodeName."},
+                &config::peers, "name@host:port, separated by ',', such as a@10.0.0.1:10912,b@10.0.0.2:10912",
+                parse_peers, show_peers),
+            number(
+                {cluster, "clusterPort", "The port that the other nodes connect to; 0 takes any free one."},
+                &config::cluster_port, 0, 65'535),
+            ipv4({cluster, "clusterBindAddress",
+                  "The address of clusterPort. Default: bindAddress. With other than loopback addresses "
+                  "here or in peers, TLS or clusterInsecure is demanded."},
+                 &config::cluster_bind_address),
+            path(
+                {cluster, "clusterTlsCert",
+                 "This node's certificate (PEM), for mutual TLS among the nodes: `holdfast cert` makes one."},
+                &config::cluster_tls_cert),
+            path({cluster, "clusterTlsKey", "Its private key (PEM)."}, &config::cluster_tls_key),
+            path({cluster, "clusterTlsCa",
+                  "The certificate (PEM) of the authority that must have signed the other nodes' "
+                  "certificates."},
+                 &config::cluster_tls_ca),
+            flag({cluster, "clusterInsecure",
+                  "Allows clusterPort without TLS beyond loopback. Whoever reaches that port can then read "
+                  "and change every message."},
+                 &config::cluster_insecure),
+            duration({cluster, "electionTimeout",
+                      "Milliseconds without a word from the leader after which another one is elected, and "
+                      "after which a leader without a majority stops."},
+                     &config::election_timeout, 100, 60'000),
+            duration({cluster, "heartbeatInterval",
+                      "Milliseconds between a leader's signs of life; less than a third of electionTimeout."},
+                     &config::heartbeat_interval, 1, 20'000),
+            flag(
+                {cluster, "slaveReadEnable",
+                 "Whether consumers that are far behind are sent to a follower, to spare the leader's disk."},
+                &config::slave_read),
+            bytes({cluster, "replicationWindowBytes",
+                   "Bytes of log on their way to one follower and not acknowledged by it yet; the leader "
+                   "holds no more for it, however slow it is."},
+                  &config::replication_window_bytes, mib, gib),
         });
 }
 
@@ -271,6 +321,7 @@ void add_limits_and_logging(std::vector<setting>& table) {
 std::vector<setting> make_table() {
     std::vector<setting> table;
     add_names_and_addresses(table);
+    add_cluster(table);
     add_storage(table);
     add_messages(table);
     add_consuming(table);
