@@ -14,10 +14,25 @@ constexpr std::size_t overhead_bytes = 160;
 entry_cache::entry_cache(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
 void entry_cache::insert(log_position position, shared_bytes entry) {
+    const std::lock_guard guard{mutex_};
+    put(position, std::move(entry));
+}
+
+void entry_cache::insert_read(log_position position, shared_bytes entry, std::uint64_t seen) {
+    const std::lock_guard guard{mutex_};
+    if (erasures_ == seen)
+        put(position, std::move(entry));
+}
+
+std::uint64_t entry_cache::erasures() const {
+    const std::lock_guard guard{mutex_};
+    return erasures_;
+}
+
+void entry_cache::put(log_position position, shared_bytes entry) {
     const auto cost = entry.size() + overhead_bytes;
     if (cost > limit_bytes_)
         return;
-    const std::lock_guard guard{mutex_};
     // The tail is where nearly all go in.
     const auto place = slots_.lower_bound(position);
     if (place != slots_.end() && place->first == position)
@@ -58,6 +73,7 @@ std::optional<cached_entry> entry_cache::find_containing(log_position byte) {
 
 void entry_cache::erase_from(log_position position) {
     const std::lock_guard guard{mutex_};
+    ++erasures_;
     for (auto one = slots_.lower_bound(position); one != slots_.end();)
         one = erase(one);
 }

@@ -29,6 +29,11 @@ class entry_cache {
     // little more than that. Replaces an older one at the same position.
     void insert(log_position position, shared_bytes entry);
 
+    // For who reads from the disk while the log's tail may be cut: the same, but nothing is put in when
+    // erase_from was called since erasures() said `seen`.
+    void insert_read(log_position position, shared_bytes entry, std::uint64_t seen);
+    [[nodiscard]] std::uint64_t erasures() const;
+
     [[nodiscard]] std::optional<shared_bytes> find(log_position position);
     // The entry whose [position, end) holds this byte.
     [[nodiscard]] std::optional<cached_entry> find_containing(log_position byte);
@@ -51,6 +56,7 @@ class entry_cache {
         std::list<log_position>::iterator place;
     };
     using slots = std::map<log_position, slot>;
+    void put(log_position position, shared_bytes entry);
     slots::iterator erase(slots::iterator which);
     void touch(slot& used);
 
@@ -59,6 +65,7 @@ class entry_cache {
     slots slots_;
     std::list<log_position> by_use_; // most recently used first
     std::size_t size_bytes_ = 0;
+    std::uint64_t erasures_ = 0;
     statistics counts_;
 };
 

@@ -40,12 +40,25 @@ result<shared_bytes> log_reader::read_entry(log_position position) {
 }
 
 result<shared_bytes> log_reader::read_cold(log_position position, std::uint64_t read_ahead) {
+    for (;;) {
+        const auto cuts = segments_.cuts();
+        auto entry = read_file(position, read_ahead);
+        if (segments_.cuts() == cuts)
+            return entry;
+    }
+}
+
+result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t read_ahead) {
+    const auto erasures = cache_.erasures(); // before written() is looked at
     auto found = find_segment(position);
     if (!found)
         return found.failure();
     const segment& where = **found;
     // Only what is written: bytes behind may be under the writer's hands.
-    const auto readable = std::min(where.last(), segments_.written()) - position;
+    const auto written = segments_.written();
+    if (position >= written) // cut just now; the caller finds out
+        return error{errc::not_found, "log position " + std::to_string(position.value()) + " was cut off"};
+    const auto readable = std::min(where.last(), written) - position;
     auto size = std::min(readable, std::max<std::uint64_t>(read_ahead, entry_header_size));
     for (;;) {
         const auto window = std::make_unique_for_overwrite<std::byte[]>(size);
@@ -56,8 +69,8 @@ result<shared_bytes> log_reader::read_cold(log_position position, std::uint64_t 
         const auto header = decode_entry(bytes);
         if (header && header->position == position) {
             auto entry = shared_bytes::copy_of(bytes.first(header->length));
-            cache_.insert(position, entry);
-            keep_following(*header, bytes);
+            cache_.insert_read(position, entry, erasures);
+            keep_following(*header, bytes, erasures);
             return entry;
         }
         const auto announced = decode_entry_header(bytes);
@@ -70,14 +83,15 @@ result<shared_bytes> log_reader::read_cold(log_position position, std::uint64_t 
 }
 
 // The whole entries behind `previous` in the window. The chain of checksums keeps out what does not belong.
-void log_reader::keep_following(const entry_header& previous, byte_view window) {
+void log_reader::keep_following(const entry_header& previous, byte_view window, std::uint64_t erasures) {
     auto last = previous;
     for (auto offset = last.next() - previous.position; !last.is_filler() && offset < window.size();
          offset = last.next() - previous.position) {
         const auto header = decode_entry(window.subspan(offset));
         if (!header || header->position != last.next() || header->previous_checksum != last.checksum)
             return;
-        cache_.insert(header->position, shared_bytes::copy_of(window.subspan(offset, header->length)));
+        cache_.insert_read(header->position, shared_bytes::copy_of(window.subspan(offset, header->length)),
+                           erasures);
         last = *header;
     }
 }
@@ -85,6 +99,15 @@ void log_reader::keep_following(const entry_header& previous, byte_view window) 
 result<cached_entry> log_reader::entry_containing(log_position record) {
     if (auto hot = cache_.find_containing(record))
         return *std::move(hot);
+    for (;;) {
+        const auto cuts = segments_.cuts();
+        auto entry = search_containing(record);
+        if (segments_.cuts() == cuts)
+            return entry;
+    }
+}
+
+result<cached_entry> log_reader::search_containing(log_position record) {
     auto found = find_segment(record);
     if (!found)
         return found.failure();
@@ -117,6 +140,10 @@ result<std::vector<segment_info>> log_reader::segments() {
         std::optional<timestamp_ms> newest;
         if (one->last() < segments_.written()) {
             auto following = read_cold(one->last(), block_size);
+            if (!following && following.failure().code == errc::not_found) {
+                all.push_back({one->first(), one->last(), newest}); // cut just now
+                break;
+            }
             if (!following)
                 return following.failure();
             const auto header = decode_entry_header(following->view());

@@ -4,6 +4,9 @@
 // Errors: errc::not_found below the first segment (retention took it) or at and above the end of the log;
 // errc::corrupted with position and file when the bytes there are not the entry that must be there (never
 // served); errc::io_failed from the disk.
+//
+// The log's tail may be cut at any time: what is asked for once log_store::truncate has returned is never
+// answered with cut bytes, and a read that the cut overtakes begins anew.
 #pragma once
 
 #include "storage/entry.hpp"
@@ -47,7 +50,9 @@ class log_reader {
 
   private:
     result<shared_bytes> read_cold(log_position position, std::uint64_t read_ahead);
-    void keep_following(const entry_header& previous, byte_view window);
+    result<shared_bytes> read_file(log_position position, std::uint64_t read_ahead);
+    result<cached_entry> search_containing(log_position record);
+    void keep_following(const entry_header& previous, byte_view window, std::uint64_t erasures);
     result<std::shared_ptr<segment>> find_segment(log_position position) const;
 
     const segment_set& segments_;

@@ -28,6 +28,12 @@ std::optional<error> log_store::prewriting_failure() const {
     return prewriter_ ? prewriter_->failure() : std::nullopt;
 }
 
+result<void> log_store::truncate(log_position at) {
+    auto done = writer_->truncate(at);
+    cache_.erase_from(at);
+    return done;
+}
+
 result<log_position> log_store::remove_before(log_position position) {
     auto removed = segments().remove_before(position);
     if (!removed)

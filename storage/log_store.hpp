@@ -34,6 +34,11 @@ class log_store {
     [[nodiscard]] entry_cache& cache() { return cache_; }
     [[nodiscard]] segment_set& segments() { return *recovered_.segments; }
 
+    // log_writer::truncate, after which no reader gives out what was cut. The flusher's, with no write or
+    // flush under way. segments().geometry_at(at) says how the log goes on. What the caller puts into the
+    // cache itself it must not put in again.
+    result<void> truncate(log_position at);
+
     void start_prewriting();
     // Why it is not getting ahead, if so.
     [[nodiscard]] std::optional<error> prewriting_failure() const;

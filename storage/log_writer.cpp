@@ -1,6 +1,7 @@
 #include "storage/log_writer.hpp"
 
 #include "storage/entry.hpp"
+#include "storage/truncation.hpp"
 
 #include <algorithm>
 #include <new>
@@ -15,6 +16,22 @@ constexpr std::size_t buffer_capacity = 4U << 20U;
 struct aligned_delete {
     void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{block_size}); }
 };
+
+// What stands before `position` in its block.
+result<std::vector<std::byte>> read_partial_block(const segment_set& segments, log_position position) {
+    const log_position block{align_down(position.value(), block_size)};
+    std::vector<std::byte> bytes(position - block);
+    const auto around = segments.find(position);
+    if (!around || bytes.empty())
+        return bytes;
+    auto count = around->read(block, bytes);
+    if (!count)
+        return count.failure();
+    if (*count != bytes.size())
+        return error{errc::corrupted, around->name().string() + ": ends before log position " +
+                                          std::to_string(position.value())};
+    return bytes;
+}
 
 } // namespace
 
@@ -106,17 +123,10 @@ log_writer::~log_writer() = default;
 result<std::unique_ptr<log_writer>> log_writer::open(segment_set& segments, log_position end) {
     HOLDFAST_CHECK(end.value() % entry_alignment == 0);
     std::unique_ptr<log_writer> self{new log_writer{segments}};
-    if (auto current = segments.find(end)) {
-        const log_position block{align_down(end.value(), block_size)};
-        auto& tail = self->tails_[end];
-        tail.resize(end - block);
-        auto count = current->read(block, tail);
-        if (!count)
-            return count.failure();
-        if (*count != tail.size())
-            return error{errc::corrupted, current->name().string() + ": ends before log position " +
-                                              std::to_string(end.value())};
-    }
+    auto tail = read_partial_block(segments, end);
+    if (!tail)
+        return tail.failure();
+    self->tails_[end] = *std::move(tail);
     self->written_.end = self->flushed_.end = end;
     segments.set_written(end);
     segments.set_flushed(end);
@@ -272,6 +282,49 @@ result<void> log_writer::flush(unsigned number) {
         flushed_.add(done);
     segments_.set_flushed(flushed_.end);
     return {};
+}
+
+// Readers are turned away first, then the bytes go.
+result<void> log_writer::truncate(log_position at) {
+    std::unique_lock guard{mutex_};
+    if (failure_)
+        return *failure_;
+    for (const auto& lane : lanes_)
+        HOLDFAST_CHECK(lane.under_way.first == lane.under_way.last);
+    HOLDFAST_CHECK(at.value() % entry_alignment == 0 && at <= written_.end && at >= segments_.first());
+    auto end = written_.end;
+    for (const auto& done : written_.ahead)
+        end = std::max(end, done.last);
+    lanes_[0].under_way = {at, end};
+    for (auto& lane : lanes_)
+        lane.unflushed.clear();
+    written_ = {at, {}};
+    flushed_ = {std::min(at, flushed_.end), {}};
+    tails_.clear();
+    segments_.cut_written(at);
+    guard.unlock();
+
+    if (auto done = carry_out_cut(at, end); !done)
+        return fence(done.failure());
+    auto tail = read_partial_block(segments_, at);
+    if (!tail)
+        return fence(tail.failure());
+
+    guard.lock();
+    lanes_[0].under_way = {};
+    if (at.value() % block_size != 0)
+        tails_[at] = *std::move(tail);
+    flushed_.end = at;
+    segments_.set_flushed(at);
+    return {};
+}
+
+result<void> log_writer::carry_out_cut(log_position at, log_position end) {
+    for (unsigned number = 0; number < lanes; ++number)
+        for (const auto& one : std::exchange(lanes_[number].unsynced, {}))
+            if (auto synced = one->sync(number); !synced)
+                return synced;
+    return at == end ? result<void>{} : truncate_segments(segments_, {at, end});
 }
 
 } // namespace holdfast::storage

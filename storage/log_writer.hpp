@@ -39,6 +39,13 @@ class log_writer {
     // All that this lane has written is on the disk, with the files' names, when this returns without error.
     result<void> flush(unsigned lane = 0);
 
+    // Cuts the log's tail (Raft thesis 3.5: entries that conflict with the leader's): at `at`, an entry's
+    // start or the log's end, and above nothing is left, and everything below is on the disk, when this
+    // returns without error. Both marks are `at` then, and the next write begins there. A power cut meanwhile
+    // leaves the tail whole or gone (truncation.hpp). No write or flush is under way or begins until it
+    // returns. log_store::truncate also empties the cache.
+    result<void> truncate(log_position at);
+
     // The end of the log as written and as flushed, and so where the next entry begins. Any thread may ask.
     [[nodiscard]] log_position written_until() const { return segments_.written(); }
     [[nodiscard]] log_position flushed_until() const { return segments_.flushed(); }
@@ -70,6 +77,7 @@ class log_writer {
     [[nodiscard]] bool is_free(range wanted) const;
     result<void> carry_out(std::span<const shared_bytes> entries, log_position first, lane_state& lane);
     result<void> enter_segment(log_position position, lane_state& lane);
+    result<void> carry_out_cut(log_position at, log_position end);
     result<void> fence(const error& reason);
 
     segment_set& segments_;

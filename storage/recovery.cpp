@@ -1,6 +1,7 @@
 #include "storage/recovery.hpp"
 
 #include "storage/log_scanner.hpp"
+#include "storage/truncation.hpp"
 
 #include <algorithm>
 #include <new>
@@ -339,13 +340,7 @@ result<recovered_log> recovery_run::run() {
     }
     outcome.committed = found->committed;
     outcome.terms = std::move(found->terms);
-    const auto new_size = options_.segments.segment_size;
-    outcome.geometry = {found->end, new_size, new_size};
-    auto current = segments_.find(found->end);
-    if (!current && found->end > segments_.first())
-        current = segments_.find(found->end - 1);
-    if (current)
-        outcome.geometry = {current->first(), current->size(), new_size};
+    outcome.geometry = segments_.geometry_at(found->end);
     return outcome;
 }
 
@@ -355,6 +350,9 @@ result<recovered_log> recover(file_system& files, const path& directory, const r
     auto segments = segment_set::open(files, directory, options.segments);
     if (!segments)
         return segments.failure();
+    const auto applied = std::max(options.durable_until, options.scan_from);
+    if (auto finished = finish_truncation(**segments, applied); !finished)
+        return finished.failure();
     recovery_run run{**segments, options};
     auto outcome = run.run();
     if (outcome)

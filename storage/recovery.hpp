@@ -12,6 +12,8 @@
 // Damage in the very last batch, with nothing behind it and nothing applied from it, can't be told from a
 // torn tail by any single node.
 //
+// A truncation that was under way (truncation.hpp) is carried through first.
+//
 // What was written but perhaps not flushed when the process died (an answer may be on its way because of it
 // in the next run) is written again and flushed before this returns: everything below `end` is durable.
 #pragma once

@@ -203,7 +203,7 @@ result<std::size_t> segment_set::remove_before(log_position position) {
     std::size_t removed = 0;
     for (const auto& one : list()) {
         // The one being written stays even when it is just full: its end is where the log goes on.
-        if (one->last() > position || one->last() > written() || one->last() == allocated_until())
+        if (one->last() > position || one->last() >= written() || one->last() == allocated_until())
             break;
         if (auto done = remove_file(*one); !done)
             return done.failure();
@@ -236,6 +236,23 @@ void segment_set::set_written(log_position position) {
     const std::lock_guard guard{mutex_};
     if (position.value() >= wake_at_)
         progress_.notify_one();
+}
+
+// Nobody waits for the log to become shorter.
+void segment_set::cut_written(log_position position) {
+    flushed_.store(std::min(position.value(), flushed().value()), std::memory_order_release);
+    written_.store(position.value(), std::memory_order_release);
+    cuts_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+segment_geometry segment_set::geometry_at(log_position end) const {
+    auto current = find(end);
+    if (!current && end > first())
+        current = find(end - 1);
+    if (!current)
+        return {end, options_.segment_size, options_.segment_size};
+    const auto following = find(current->last());
+    return {current->first(), current->size(), following ? following->size() : options_.segment_size};
 }
 
 void segment_set::set_flushed(log_position position) {

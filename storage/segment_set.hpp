@@ -119,7 +119,11 @@ class segment_set {
     // Removes the segments that begin at or after `position`, newest first, durably. For recovery.
     result<std::size_t> remove_from(log_position position);
 
-    // How far the writer came; set by log_writer. Everything below flushed() is on the disk.
+    // Where the next entry goes when the log ends at `end`, which may be a segment's end.
+    [[nodiscard]] segment_geometry geometry_at(log_position end) const;
+
+    // How far the writer came; set by log_writer. Everything below flushed() is on the disk. Both go back
+    // when the log's tail is cut (log_writer::truncate).
     [[nodiscard]] log_position written() const {
         return log_position{written_.load(std::memory_order_acquire)};
     }
@@ -128,11 +132,16 @@ class segment_set {
     }
     void set_written(log_position position);
     void set_flushed(log_position position);
+    // How often written() went back. Whoever reads without holding off the writer asks before it looks at
+    // written() and again after the read: another number means that it may have read what is no longer log.
+    [[nodiscard]] std::uint64_t cuts() const { return cuts_.load(std::memory_order_acquire); }
+    void cut_written(log_position position);
     // Waits until written() >= `position`, or `stopping` and then wake() was called, or segments were
     // removed. For one thread, the prewriter.
     void wait_until_written(log_position position, const std::atomic<bool>& stopping);
     void wake();
 
+    [[nodiscard]] file_system& files() const { return files_; }
     [[nodiscard]] const path& directory() const { return directory_; }
     [[nodiscard]] const segment_options& options() const { return options_; }
 
@@ -154,6 +163,7 @@ class segment_set {
     bool woken_ = false;
     std::atomic<std::uint64_t> written_{0};
     std::atomic<std::uint64_t> flushed_{0};
+    std::atomic<std::uint64_t> cuts_{0};
 };
 
 } // namespace holdfast::storage
