@@ -1,5 +1,6 @@
 #include "storage/recovery.hpp"
 
+#include "storage/log_beginning.hpp"
 #include "storage/log_scanner.hpp"
 #include "storage/truncation.hpp"
 
@@ -38,8 +39,8 @@ bool is_zero(byte_view bytes) {
 
 class recovery_run {
   public:
-    recovery_run(segment_set& segments, const recovery_options& options)
-        : segments_(segments), options_(options) {}
+    recovery_run(segment_set& segments, const recovery_options& options, log_position begun_at)
+        : segments_(segments), options_(options), begun_at_(begun_at) {}
 
     result<recovered_log> run();
 
@@ -66,6 +67,7 @@ class recovery_run {
 
     segment_set& segments_;
     const recovery_options& options_;
+    const log_position begun_at_; // 0, or see log_beginning.hpp
 };
 
 log_position recovery_run::scan_start() const {
@@ -311,7 +313,7 @@ result<recovered_log> recovery_run::run() {
     else if (found->end < durable_until())
         evidence =
             "everything below log position " + std::to_string(durable_until().value()) + " was applied";
-    else if (!found->last && found->end.value() > 0)
+    else if (!found->last && found->end != begun_at_)
         evidence = "the log began here after older segments were removed";
     const bool accepted = !evidence.empty() && options_.accept_loss_at == found->end;
     if (!evidence.empty() && !accepted)
@@ -350,10 +352,13 @@ result<recovered_log> recover(file_system& files, const path& directory, const r
     auto segments = segment_set::open(files, directory, options.segments);
     if (!segments)
         return segments.failure();
+    const auto begun = finish_beginning(**segments);
+    if (!begun)
+        return begun.failure();
     const auto applied = std::max(options.durable_until, options.scan_from);
     if (auto finished = finish_truncation(**segments, applied); !finished)
         return finished.failure();
-    recovery_run run{**segments, options};
+    recovery_run run{**segments, options, begun->value_or(log_position{})};
     auto outcome = run.run();
     if (outcome)
         outcome->segments = *std::move(segments);

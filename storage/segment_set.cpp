@@ -175,7 +175,7 @@ result<std::shared_ptr<segment>> segment_set::find_or_create(log_position first)
         HOLDFAST_CHECK(present->first() == first);
         return present;
     }
-    HOLDFAST_CHECK(first == allocated_until());
+    HOLDFAST_CHECK(first == allocated_until() || list().empty());
     const auto name = directory_ / segment_file_name(first);
     if (auto created = create_file(name); !created) {
         // Out of the way of the next try; the directory is synced then.

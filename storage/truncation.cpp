@@ -1,7 +1,7 @@
 #include "storage/truncation.hpp"
 
-#include "base/checksum.hpp"
 #include "storage/entry.hpp"
+#include "storage/position_file.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -13,57 +13,17 @@ namespace holdfast::storage {
 namespace {
 
 constexpr std::uint32_t magic = 0x52544648; // "HFTR"
-constexpr std::uint32_t format_version = 1;
-constexpr std::size_t intent_size = 32;
-constexpr std::size_t first_checked_byte = 8;
 constexpr std::uint64_t chunk_bytes = 1U << 20U;
 
-path intent_name(const segment_set& segments) {
-    return segments.directory() / "truncation";
-}
-
-error damaged(const path& name, const std::string& what) {
-    return {errc::corrupted,
-            name.string() + ": " + what +
-                ". It says where the end of the log was being cut off when this node stopped. "
-                "Nothing was changed. Start this node as a new member with an empty store."};
-}
-
-result<void> write_intent(segment_set& segments, truncation range) {
-    std::byte bytes[intent_size]{};
-    store_little(bytes, magic);
-    store_little(bytes + 8, format_version);
-    store_little(bytes + 16, range.at.value());
-    store_little(bytes + 24, range.end.value());
-    store_little(bytes + 4, crc32c(std::span{bytes}.subspan(first_checked_byte)));
-    return replace_file(segments.files(), intent_name(segments), bytes);
-}
-
-result<std::optional<truncation>> read_intent(const segment_set& segments) {
-    const auto name = intent_name(segments);
-    const auto bytes = read_file(segments.files(), name, intent_size);
-    if (!bytes && bytes.failure().code == errc::not_found)
-        return std::optional<truncation>{};
-    if (!bytes && bytes.failure().code != errc::too_large)
-        return bytes.failure();
-    if (!bytes || bytes->size() != intent_size || load_little<std::uint32_t>(bytes->data()) != magic)
-        return damaged(name, "not a truncation file");
-    if (crc32c(byte_view{*bytes}.subspan(first_checked_byte)) !=
-        load_little<std::uint32_t>(bytes->data() + 4))
-        return damaged(name, "the checksum does not hold");
-    if (const auto version = load_little<std::uint32_t>(bytes->data() + 8); version != format_version)
-        return error{errc::not_supported, name.string() + ": format version " + std::to_string(version) +
-                                              ", this build reads " + std::to_string(format_version)};
-    const truncation range{log_position{load_little<std::uint64_t>(bytes->data() + 16)},
-                           log_position{load_little<std::uint64_t>(bytes->data() + 24)}};
-    if (range.at.value() % entry_alignment != 0 || range.at > range.end ||
-        range.end.value() > max_log_position)
-        return damaged(name, "the range makes no sense");
-    return std::optional{range};
+position_file intent_of(const segment_set& segments) {
+    return {
+        segments.directory() / "truncation", magic,
+        "It says where the end of the log was being cut off when this node stopped. Start this node as a new "
+        "member with an empty store."};
 }
 
 result<void> remove_intent(segment_set& segments) {
-    if (auto removed = segments.files().remove(intent_name(segments)); !removed)
+    if (auto removed = segments.files().remove(intent_of(segments).name); !removed)
         return removed;
     return segments.files().sync_directory(segments.directory());
 }
@@ -108,22 +68,35 @@ result<void> carry_out(segment_set& segments, truncation range) {
 } // namespace
 
 result<void> truncate_segments(segment_set& segments, truncation range) {
-    if (auto written = write_intent(segments, range); !written)
+    const position_pair what{range.at.value(), range.end.value()};
+    if (auto written = write_positions(segments.files(), intent_of(segments), what); !written)
         return written;
     return carry_out(segments, range);
 }
 
-result<void> finish_truncation(segment_set& segments, log_position applied) {
-    auto range = read_intent(segments);
-    if (!range)
-        return range.failure();
-    if (!range->has_value())
+result<void> drop_truncation(segment_set& segments) {
+    auto removed = segments.files().remove(intent_of(segments).name);
+    if (!removed && removed.failure().code == errc::not_found)
         return {};
-    if ((*range)->at < applied)
-        return damaged(intent_name(segments),
-                       "it would cut the log at position " + std::to_string((*range)->at.value()) +
-                           ", but everything below " + std::to_string(applied.value()) + " was applied");
-    return carry_out(segments, **range);
+    return removed;
+}
+
+result<void> finish_truncation(segment_set& segments, log_position applied) {
+    const auto intent = intent_of(segments);
+    const auto found = read_positions(segments.files(), intent);
+    if (!found)
+        return found.failure();
+    if (!found->has_value())
+        return {};
+    const truncation range{log_position{(*found)->first}, log_position{(*found)->second}};
+    if (range.at.value() % entry_alignment != 0 || range.at > range.end ||
+        range.end.value() > max_log_position)
+        return damaged(intent, "the range makes no sense");
+    if (range.at < applied)
+        return damaged(intent, "it would cut the log at position " + std::to_string(range.at.value()) +
+                                   ", but everything below " + std::to_string(applied.value()) +
+                                   " was applied");
+    return carry_out(segments, range);
 }
 
 } // namespace holdfast::storage

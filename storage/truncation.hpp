@@ -24,4 +24,7 @@ result<void> truncate_segments(segment_set& segments, truncation range);
 // and nothing is changed, when the file is damaged or the cut would go below `applied`.
 result<void> finish_truncation(segment_set& segments, log_position applied);
 
+// The log is dropped as a whole: nothing is left to cut. Durable with the next sync of the directory.
+result<void> drop_truncation(segment_set& segments);
+
 } // namespace holdfast::storage
