@@ -82,6 +82,7 @@ enum class request_code : std::int32_t {
     lite_pull_message = 361,
     recall_message = 370,
     explain_message = 30001, // our own command line's
+    cluster_status = 30002,  // our own command line's
 };
 
 enum class response_code : std::int32_t {
