@@ -18,18 +18,6 @@ std::string_view trim(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// An IPv4 address or a DNS name. What looks like an address must be one: "10.0.0.256" is no name.
-bool is_host(std::string_view text) {
-    constexpr std::size_t longest = 253;
-    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char letter) {
-        return std::isalnum(letter) != 0 || letter == '.' || letter == '-' || letter == '_';
-    });
-    if (!plain || text.empty() || text.size() > longest || text.front() == '.' || text.front() == '-')
-        return false;
-    const bool only_numbers = text.find_first_not_of("0123456789.") == std::string_view::npos;
-    return !only_numbers || is_ipv4(text);
-}
-
 std::optional<peer_address> parse_peer(std::string_view text) {
     const auto at = text.find('@');
     const auto colon = text.rfind(':');
@@ -73,6 +61,17 @@ bool is_plain_name(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](unsigned char letter) {
                return std::isalnum(letter) != 0 || letter == '_' || letter == '-';
            });
+}
+
+bool is_host(std::string_view text) {
+    constexpr std::size_t longest = 253;
+    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char letter) {
+        return std::isalnum(letter) != 0 || letter == '.' || letter == '-' || letter == '_';
+    });
+    if (!plain || text.empty() || text.size() > longest || text.front() == '.' || text.front() == '-')
+        return false;
+    const bool only_numbers = text.find_first_not_of("0123456789.") == std::string_view::npos;
+    return !only_numbers || is_ipv4(text);
 }
 
 bool is_loopback(std::string_view host) {

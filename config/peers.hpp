@@ -22,6 +22,9 @@ inline constexpr std::size_t max_group_nodes = 7;
 // What may stand in a node's, broker's or cluster's name: 1 to 127 letters, digits, '_' or '-'.
 [[nodiscard]] bool is_plain_name(std::string_view text);
 
+// An IPv4 address or a DNS name. What looks like an address must be one: "10.0.0.256" is no name.
+[[nodiscard]] bool is_host(std::string_view text);
+
 // 127.0.0.0/8 or localhost. Other names may mean any machine: no.
 [[nodiscard]] bool is_loopback(std::string_view host);
 

@@ -40,7 +40,9 @@ void add_names_and_addresses(std::vector<setting>& table) {
                  &config::broker_name),
             number({names, "brokerId", "The id in routes. Only 0, the master, is offered."},
                    &config::broker_id, 0, 0),
-            name({names, "nodeName", "This node's own name among its replicas. Default: brokerName."},
+            name({names, "nodeName",
+                  "This node's own name among its replicas. Default: brokerName, but it must be given with "
+                  "peers."},
                  &config::node_name),
             name({names, "regionId",
                   "Stored with every message and told to clients, which put it into traces."},
