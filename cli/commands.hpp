@@ -18,6 +18,9 @@ int run_consume(std::span<const std::string> arguments);
 int run_topic(std::span<const std::string> arguments);
 int run_group(std::span<const std::string> arguments);
 int run_explain(std::span<const std::string> arguments);
+int run_delayed(std::span<const std::string> arguments);
+int run_cluster(std::span<const std::string> arguments);
+int run_cert(std::span<const std::string> arguments);
 int run_audit(std::span<const std::string> arguments);
 // `holdfast help [COMMAND | config [--markdown]]`
 int run_help(std::span<const std::string> arguments);

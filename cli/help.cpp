@@ -19,6 +19,9 @@ constexpr std::array commands{
     command{"topic", "list, create and show topics", run_topic},
     command{"group", "list and show consumer groups, move their place in a topic", run_group},
     command{"explain", "where a message stands, by its id or key", run_explain},
+    command{"delayed", "cancel a delayed message that is not due yet", run_delayed},
+    command{"cluster", "how the nodes of a cluster are doing: roles, log positions, lag", run_cluster},
+    command{"cert", "make certificates for TLS among the nodes of a cluster", run_cert},
     command{"audit", "verify a data directory: log, derived state, and that they agree", run_audit},
     command{"help", "explain a command, or every config key (help config)", run_help},
 };

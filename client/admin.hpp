@@ -8,6 +8,7 @@
 #include "base/result.hpp"
 #include "client/client_options.hpp"
 #include "client/message.hpp"
+#include "protocol/cluster_status.hpp"
 
 #include <cstdint>
 #include <map>
@@ -126,6 +127,9 @@ class admin {
     // Where a message stands, found by the broker's id, its UNIQ_KEY or a word of its KEYS; `topic` may be
     // empty. The broker's answer as it is, JSON. Asks the brokers one after the other until one knows it.
     result<std::string> explain(std::string_view key, std::string_view topic);
+
+    // What the first name server that answers, which is a node of a replica group, says about itself.
+    result<protocol::cluster_status> cluster_status();
 
   private:
     class engine;

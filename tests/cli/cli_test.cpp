@@ -1,11 +1,9 @@
 // The real binary, as a person at a terminal meets it.
+#include "tests/cli/run_holdfast.hpp"
+
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -18,42 +16,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-struct outcome {
-    int status = -1; // exit status; -1 = ended by a signal
-    std::string out;
-    std::string err;
-};
-
-std::string contents(std::FILE* file) {
-    std::string text;
-    std::array<char, 4096> chunk;
-    std::rewind(file);
-    for (std::size_t count = 0; (count = std::fread(chunk.data(), 1, chunk.size(), file)) != 0;)
-        text.append(chunk.data(), count);
-    std::fclose(file);
-    return text;
-}
-
-outcome run(std::vector<std::string> words) {
-    words.insert(words.begin(), HOLDFAST_BINARY);
-    std::FILE* out = std::tmpfile();
-    std::FILE* err = std::tmpfile();
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::dup2(::fileno(out), STDOUT_FILENO);
-        ::dup2(::fileno(err), STDERR_FILENO);
-        std::vector<char*> arguments;
-        for (auto& word : words)
-            arguments.push_back(word.data());
-        arguments.push_back(nullptr);
-        ::execv(arguments[0], arguments.data());
-        ::_exit(127);
-    }
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-}
 
 // A config file that goes with the test.
 class config_file {
@@ -102,7 +64,7 @@ TEST(cli, does_not_understand_with_status_2) {
 }
 
 TEST(cli, explains_every_command) {
-    for (const auto* name : {"serve", "send", "consume", "topic", "group"}) {
+    for (const auto* name : {"serve", "send", "consume", "topic", "group", "delayed", "cluster", "cert"}) {
         const auto helped = run({"help", name});
         EXPECT_EQ(helped.status, 0) << name << ": " << helped.err;
         EXPECT_THAT(helped.out, HasSubstr("usage: holdfast " + std::string{name}));
@@ -118,6 +80,31 @@ TEST(cli, refuses_delays_that_make_no_sense) {
     }
     EXPECT_EQ(run({"send", "T", "x", "--delay-level", "0"}).status, 2);
     EXPECT_EQ(run({"send", "T", "x", "--delay-level", "1", "--deliver-after", "1s"}).status, 2);
+}
+
+TEST(cli, refuses_commands_about_delays_and_the_cluster_that_make_no_sense) {
+    for (const auto& words : std::vector<std::vector<std::string>>{{"delayed"},
+                                                                   {"delayed", "list"},
+                                                                   {"delayed", "cancel"},
+                                                                   {"delayed", "cancel", "T"},
+                                                                   {"delayed", "cancel", "T", "H", "x"},
+                                                                   {"cluster"},
+                                                                   {"cluster", "frobnicate"},
+                                                                   {"cluster", "status", "-n", "nowhere"}}) {
+        const auto result = run(words);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_THAT(result.out, IsEmpty());
+        EXPECT_THAT(result.err, StartsWith("holdfast"));
+    }
+}
+
+TEST(cli, shows_nodes_that_do_not_answer) {
+    // Nobody listens on port 1.
+    const auto result = run({"cluster", "status", "--namesrv", "127.0.0.1:1;127.0.0.2:1"});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.out,
+                AllOf(HasSubstr("127.0.0.1:1: unreachable: "), HasSubstr("127.0.0.2:1: unreachable: ")));
+    EXPECT_THAT(result.err, HasSubstr("there is no leader"));
 }
 
 TEST(cli, documents_every_key_with_its_default) {
