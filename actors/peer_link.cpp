@@ -1,0 +1,190 @@
+#include "actors/peer_link.hpp"
+
+#include "actors/peer_endpoint.hpp"
+#include "network/tcp_probe.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace holdfast::actors {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto probe_timeout = 1s;
+constexpr auto request_timeout = 3s;
+// Often enough to notice an endpoint that has ended unknown to us: CAF drops what is sent to it in silence.
+constexpr auto check_interval = 500ms;
+constexpr std::chrono::milliseconds first_back_off = 50ms;
+constexpr std::chrono::milliseconds last_back_off = 1s;
+constexpr std::chrono::milliseconds head_start = 500ms; // of the node whose name sorts first
+
+using link_pointer = peer_link_actor::stateful_pointer<peer_link_state>;
+
+void dial_after(link_pointer self, std::chrono::milliseconds delay) {
+    if (!std::exchange(self->state.will_dial, true))
+        self->delayed_send(self, delay, dial_atom::value);
+}
+
+void failed(link_pointer self, const std::string& why) {
+    auto& state = self->state;
+    state.is_dialling = false;
+    if (state.last_failure != why) {
+        state.last_failure = why;
+        spdlog::info("cluster: no link to '{}' at {}:{} yet: {}", state.peer.name, state.peer.host,
+                     state.peer.port, why);
+    }
+    state.back_off = std::clamp(2 * state.back_off, first_back_off, last_back_off);
+    // Up to a quarter more or less, so that two nodes do not go on dialling at the same instant.
+    const auto quarter = static_cast<int>(state.back_off.count() / 4);
+    const auto jitter = std::uniform_int_distribution{-quarter, quarter}(state.random);
+    dial_after(self, state.back_off + std::chrono::milliseconds{jitter});
+}
+
+void lost(link_pointer self, const std::string& why) {
+    auto& state = self->state;
+    if (!state.endpoint)
+        return;
+    state.directory->disconnected(state.peer.name);
+    // If it still lives there, it is not ours any more.
+    self->send_exit(*state.endpoint, caf::exit_reason::user_shutdown);
+    state.endpoint.reset();
+    spdlog::warn("cluster: lost the link to '{}': {}", state.peer.name, why);
+    self->send(state.receiver, lost_atom::value, state.peer.name);
+    dial_after(self, first_back_off);
+}
+
+void found(link_pointer self, peer_endpoint_actor endpoint, std::string incarnation, std::string hello) {
+    auto& state = self->state;
+    state.is_dialling = false;
+    state.back_off = 0ms;
+    state.last_failure.clear();
+    state.endpoint = std::move(endpoint);
+    state.incarnation = std::move(incarnation);
+    state.hello = std::move(hello);
+    spdlog::info("cluster: linked to '{}' at {}:{}", state.peer.name, state.peer.host, state.peer.port);
+    state.directory->connected(state.peer.name, *state.endpoint);
+    self->send(state.receiver, found_atom::value, state.peer.name, state.incarnation, state.hello);
+}
+
+void hello_heard(link_pointer self, const std::string& incarnation, const std::string& hello) {
+    auto& state = self->state;
+    if (!state.endpoint || state.incarnation != incarnation || state.hello == hello)
+        return;
+    state.hello = hello;
+    self->send(state.receiver, found_atom::value, state.peer.name, state.incarnation, state.hello);
+}
+
+void greet(link_pointer self, peer_endpoint_actor endpoint) {
+    self->monitor(endpoint);
+    self->request(endpoint, request_timeout, hello_atom::value, self->state.directory->hello())
+        .then(
+            [=](const std::string& name, const std::string& incarnation, const std::string& hello) {
+                if (name == self->state.peer.name)
+                    return found(self, endpoint, incarnation, hello);
+                self->send_exit(endpoint, caf::exit_reason::user_shutdown);
+                failed(self, "another node ('" + name + "') answers there: compare peers and nodeName");
+            },
+            [=](const caf::error& failure) {
+                failed(self, "it does not answer (" + self->system().render(failure) + ")");
+            });
+}
+
+void place(link_pointer self, const caf::node_id& node) {
+    auto& state = self->state;
+    if (node == self->system().node())
+        return failed(self, "that is this node itself: compare peers and nodeName");
+    self->request(state.connector, request_timeout, caf::spawn_atom::value, node,
+                  std::string{peer_endpoint_type}, introduce(*state.directory),
+                  self->system().message_types<peer_endpoint_actor>())
+        .then(
+            [=](const caf::strong_actor_ptr& endpoint) {
+                if (!endpoint)
+                    return failed(self, "it gave no actor");
+                greet(self, caf::actor_cast<peer_endpoint_actor>(endpoint));
+            },
+            [=](const caf::error& failure) {
+                failed(self,
+                       "it refuses this node, its log says why (" + self->system().render(failure) + ")");
+            });
+}
+
+void dial(link_pointer self) {
+    auto& state = self->state;
+    if (state.endpoint || state.is_dialling)
+        return;
+    state.is_dialling = true;
+    if (const auto reachable = network::probe_tcp(state.peer.host, state.peer.port, probe_timeout);
+        !reachable.ok())
+        return failed(self, reachable.failure().message);
+    self->request(state.connector, request_timeout, caf::connect_atom::value, state.peer.host,
+                  state.peer.port)
+        .then([=](const caf::node_id& node, const caf::strong_actor_ptr&,
+                  const std::set<std::string>&) { place(self, node); },
+              [=](const caf::error& failure) {
+                  failed(self, "it accepts connections but no node answers (" +
+                                   self->system().render(failure) + ")");
+              });
+}
+
+void check(link_pointer self) {
+    auto& state = self->state;
+    if (!state.endpoint || std::exchange(state.is_checking, true))
+        return;
+    const auto checked = *state.endpoint;
+    self->request(checked, request_timeout, hello_atom::value, state.directory->hello())
+        .then(
+            [=](const std::string&, const std::string& incarnation, const std::string& hello) {
+                self->state.is_checking = false;
+                hello_heard(self, incarnation, hello);
+            },
+            [=](const caf::error& failure) {
+                self->state.is_checking = false;
+                if (self->state.endpoint == checked)
+                    lost(self, "it does not answer (" + self->system().render(failure) + ")");
+            });
+}
+
+} // namespace
+
+peer_link_actor::behavior_type peer_link(link_pointer self, std::shared_ptr<peer_directory> directory,
+                                         cluster_events_actor receiver, cluster_peer peer,
+                                         caf::io::middleman_actor connector) {
+    auto& state = self->state;
+    state.directory = std::move(directory);
+    state.receiver = std::move(receiver);
+    state.peer = std::move(peer);
+    state.connector = std::move(connector);
+    self->set_down_handler([self](const caf::down_msg& down) {
+        if (self->state.endpoint && self->state.endpoint->address() == down.source)
+            lost(self,
+                 "the connection or its endpoint there ended (" + self->system().render(down.reason) + ")");
+    });
+    const auto dials_first = state.directory->settings().name < state.peer.name;
+    dial_after(self, dials_first ? 0ms : head_start);
+    self->delayed_send(self, check_interval, check_atom::value);
+    return {
+        [self](dial_atom) {
+            self->state.will_dial = false;
+            dial(self);
+        },
+        [self](check_atom) {
+            self->delayed_send(self, check_interval, check_atom::value);
+            check(self);
+        },
+        [self](hello_atom) { check(self); },
+        [self](met_atom, const caf::node_id& node) {
+            if (self->state.endpoint || std::exchange(self->state.is_dialling, true))
+                return;
+            place(self, node);
+        },
+        [self](hello_atom, const std::string& incarnation, const std::string& hello) {
+            hello_heard(self, incarnation, hello);
+        },
+    };
+}
+
+} // namespace holdfast::actors
