@@ -112,6 +112,27 @@ TEST(cli_commands, group_says_what_is_wrong) {
     EXPECT_EQ(run("group clone " + group + " 'not a name'").status, 2);
 }
 
+TEST(cli_commands, delayed_cancel_takes_a_message_back) {
+    constexpr std::string_view before_handle = "recall handle: ";
+    const auto topic = new_name("cli-topic");
+    const auto send = [&](const std::string& body) {
+        const auto sent = run("send " + topic + " " + body + " --deliver-after 3s");
+        EXPECT_EQ(sent.status, 0) << sent.text;
+        const auto handle = sent.text.find(before_handle);
+        EXPECT_NE(handle, std::string::npos) << sent.text;
+        return sent.text.substr(handle + before_handle.size(),
+                                sent.text.find('\n', handle) - handle - before_handle.size());
+    };
+    const auto cancelled = run("delayed cancel " + topic + " " + send("cancelled"));
+    EXPECT_EQ(cancelled.status, 0) << cancelled.text;
+    EXPECT_THAT(cancelled.text, HasSubstr(" is cancelled and will not be delivered\n"));
+    const auto late = send("delivered");
+    const auto got = run("consume " + topic + " --from first --count 1 --timeout 20 --format '{body}'");
+    EXPECT_EQ(got.text, "delivered\n") << "and the one sent before it does not come";
+    EXPECT_EQ(run("delayed cancel " + topic + " " + late).status, 1) << "it is due already";
+    EXPECT_NE(run("delayed cancel " + topic + " no-handle").status, 0);
+}
+
 TEST(cli_commands, end_with_a_status_that_says_why) {
     const auto topic = new_name("cli-topic");
     ASSERT_EQ(run("topic create " + topic).status, 0);
