@@ -145,7 +145,7 @@ TEST_F(cluster_security, a_node_of_another_authority_gets_nowhere) {
     expect_shut_out(cluster_tls{stranger.certificate_file, stranger.key_file, both.string()});
 }
 
-// Without TLS, such a header makes CAF allocate what it claims (docs/operations.md).
+// Without TLS, such a header makes CAF allocate what it claims.
 TEST_F(cluster_security, what_is_no_handshake_is_hung_up_on) {
     namespace asio = boost::asio;
     cluster_node b{settings_of("b", tls_of(b_, authority_))};
