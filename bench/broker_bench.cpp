@@ -40,11 +40,13 @@ broker::state state_with_topic() {
 }
 
 broker::replica leading_replica() {
-    broker::recovered_tail tail;
-    tail.geometry = {log_position{0}, 1ULL << 50U, 1ULL << 50U};
-    broker::replica replica{{"a", {"a"}, 64U << 20U}, tail, state_with_topic()};
-    (void)replica.step(broker::started{});
-    const auto first = replica.step(broker::term_persisted{});
+    broker::replica_log log;
+    log.applied.geometry = {log_position{0}, 1ULL << 50U, 1ULL << 50U};
+    broker::replica_settings settings;
+    settings.raft.self = {"a", "first"};
+    settings.max_entry_size = 64U << 20U;
+    broker::replica replica{std::move(settings), std::move(log), state_with_topic()};
+    const auto first = replica.step(broker::started{});
     (void)replica.step(broker::entries_flushed{first.flush->until, first.flush->until});
     return replica;
 }

@@ -50,6 +50,7 @@ enum class command_kind : std::uint8_t {
     deliveries = 16,
     delayed_cancel = 17,
     queue_locks = 18, // payload: lock_changes
+    members = 19,     // payload: members.hpp; its entry has storage::members_flag
 };
 
 using storage::command_header_size; // the log finds an entry by a command's `back`, so it knows the header

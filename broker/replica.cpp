@@ -1,10 +1,11 @@
 #include "broker/replica.hpp"
 
 #include "broker/command.hpp"
+#include "broker/members.hpp"
 #include "protocol/stored_message.hpp"
-#include "storage/entry.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -15,20 +16,40 @@ namespace {
 // are not worth the room.
 constexpr std::uint64_t filled_up_from = 8U << 10U;
 
+// A node that lacks no more than this may become a member: what is left takes no time (thesis 4.2.1).
+constexpr std::uint64_t caught_up_bytes = 1U << 20U;
+
+constexpr std::size_t term_offset = 24;
+
+// From the sealed header (storage/entry.hpp); to decode it whole would be to verify it once more.
+term_number term_of(const shared_bytes& entry) {
+    return term_number{load_little<std::uint64_t>(entry.data() + term_offset)};
+}
+
 } // namespace
 
-replica::replica(replica_settings settings, recovered_tail tail, state recovered)
+replica::replica(replica_settings settings, replica_log log, state applied)
     : settings_(std::move(settings)),
-      raft_(settings_.self, settings_.members, tail.last_term),
-      state_(std::move(recovered)),
-      next_(tail.next),
-      flushed_(tail.next),
-      durable_(tail.next),
-      applied_(tail.next),
-      applied_time_(tail.last_timestamp),
-      geometry_(tail.geometry),
-      last_checksum_(tail.last_checksum),
-      last_timestamp_(tail.last_timestamp) {}
+      raft_(settings_.raft, std::move(log.vote),
+            {log.applied.next, log.applied.next, applied.runs(), applied.members()}),
+      state_(std::move(applied)),
+      tail_(log.applied),
+      applied_tail_(log.applied),
+      flushed_(log.applied.next),
+      durable_(log.applied.next),
+      handed_(log.applied.next),
+      matched_(log.applied.next) {
+    if (!state_.members().empty())
+        members_.push_back({log.applied.next, state_.members()});
+    for (auto& entry : log.unapplied) {
+        const auto header = storage::decode_entry_header(entry.view());
+        HOLDFAST_CHECK(header.ok());
+        place(*header, std::move(entry));
+    }
+    flushed_ = durable_ = handed_ = tail_.next;
+    raft_.flushed(flushed_);
+    unflushed_from_ = unapplied_.size();
+}
 
 effects replica::step(event what) {
     effects out;
@@ -36,20 +57,129 @@ effects replica::step(event what) {
     return out;
 }
 
-void replica::on(const started&, effects& out) {
-    if (raft_.campaign())
-        out.persist_term = raft_.term();
+void replica::on(const started& happened, effects& out) {
+    now_ = happened.now;
+    consensus::actions actions;
+    raft_.start(now_, actions);
+    carry_out(std::move(actions), out);
+}
+
+void replica::on(const ticked& happened, effects& out) {
+    now_ = happened.now;
+    consensus::actions actions;
+    raft_.tick(now_, actions);
+    carry_out(std::move(actions), out);
+    if (ready() && !stopping_)
+        if (auto next = raft_.next_members(members_.empty() ? log_position{0} : members_.back().end,
+                                           caught_up_bytes, now_)) {
+            append_members(std::move(*next));
+            start_flush(out);
+        }
+    hand_over_when_done(out);
+}
+
+void replica::on(message_received& happened, effects& out) {
+    now_ = happened.now;
+    if (std::holds_alternative<consensus::append_request>(happened.what.body))
+        return follow(happened.what, out);
+    consensus::actions actions;
+    raft_.receive(happened.what, now_, actions);
+    carry_out(std::move(actions), out);
+}
+
+void replica::on(const peer_found& happened, effects&) {
+    now_ = happened.now;
+    raft_.peer_found(happened.who, happened.has_empty_log, now_);
+}
+
+void replica::on(const peer_lost& happened, effects&) {
+    now_ = happened.now;
+    raft_.peer_lost(happened.name, now_);
+}
+
+// What Raft decided, turned into what the log can give.
+void replica::carry_out(consensus::actions actions, effects& out) {
+    if (actions.persist)
+        out.persist = std::move(actions.persist);
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
+    if (actions.was_deposed) {
+        out.was_deposed = true;
+        for (auto& entry : unapplied_)
+            entry.has_ticket = false;
+    }
+    for (const auto& wanted : actions.wanted)
+        supply(wanted, out);
+    if (actions.has_won)
+        lead(out);
+    apply_committed(out);
 }
 
 // Thesis 3.6.2: a new leader appends an entry of its own term at once, so that everything before it commits.
-void replica::on(const term_persisted&, effects& out) {
-    HOLDFAST_CHECK(!leading_);
-    leading_ = true;
-    entry_draft draft{settings_.self.size() + command_footprint(0)};
-    draft.add(command_kind::leadership, settings_.self);
-    append(std::move(draft), std::nullopt, last_timestamp_);
-    raft_.lead_from(next_);
+void replica::lead(effects& out) {
+    const bool is_first = members_.empty() && !settings_.raft.peers.empty();
+    entry_draft draft{raft_.self().name.size() + command_footprint(0)};
+    draft.add(command_kind::leadership, raft_.self().name);
+    if (is_first) // the log says from its beginning whose it is
+        draft.add(command_kind::members, encode(raft_.members()));
+    append(std::move(draft), std::nullopt, tail_.timestamp,
+           is_first ? storage::members_flag : std::uint16_t{0});
+    raft_.lead_from(tail_.next);
     start_flush(out);
+}
+
+void replica::append_members(std::vector<consensus::member> members) {
+    entry_draft draft;
+    draft.add(command_kind::members, encode(members));
+    append(std::move(draft), std::nullopt, tail_.timestamp, storage::members_flag);
+}
+
+// To every follower what it lacks of what the flusher has, too.
+void replica::replicate(effects& out) {
+    consensus::actions actions;
+    raft_.replicate(handed_, now_, actions);
+    for (const auto& wanted : actions.wanted)
+        supply(wanted, out);
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
+}
+
+// From memory what is not applied yet; the rest is in the cache or on the disk, which others read.
+void replica::supply(const consensus::entries_wanted& wanted, effects& out) {
+    auto wants = wanted;
+    for (;;) {
+        const auto from = std::lower_bound(
+            unapplied_.begin(), unapplied_.end(), wants.first,
+            [](const pending_entry& entry, log_position position) { return entry.position < position; });
+        if (from == unapplied_.end() || from->position != wants.first) {
+            out.reads.push_back(wants);
+            return;
+        }
+        std::vector<shared_bytes> entries;
+        std::uint64_t bytes = 0;
+        auto last = wants.first;
+        for (auto at = from; at != unapplied_.end() && at->position < handed_; ++at) {
+            if (!entries.empty() && bytes + at->bytes.size() > wants.most_bytes)
+                break;
+            bytes += at->bytes.size();
+            entries.push_back(at->bytes);
+            last = at->after.next;
+        }
+        if (auto request = raft_.request_for(wants.to, wants.first, std::move(entries), last, now_))
+            out.messages.push_back(std::move(*request));
+        const auto more = raft_.wants(wants.to);
+        if (!more)
+            return;
+        wants = *more;
+    }
+}
+
+void replica::on(entries_read& happened, effects& out) {
+    if (auto request =
+            raft_.request_for(happened.to, happened.first, std::move(happened.entries), happened.last, now_))
+        out.messages.push_back(std::move(*request));
+    if (const auto more = raft_.wants(happened.to))
+        supply(*more, out);
 }
 
 void replica::on(batches_received& happened, effects& out) {
@@ -66,7 +196,7 @@ std::optional<error> replica::refusal(const append_batch& batch) const {
     if (fenced_)
         return error{errc::unavailable,
                      "this broker's log is fenced after a failed write; it takes no messages"};
-    if (!leading_)
+    if (!leading())
         return error{errc::unavailable, "this broker does not lead its group"};
     if (stopping_)
         return error{errc::unavailable, "this broker is shutting down"};
@@ -77,44 +207,50 @@ std::optional<error> replica::refusal(const append_batch& batch) const {
     return std::nullopt;
 }
 
-void replica::append(entry_draft draft, std::optional<batch_ticket> ticket, timestamp_ms now) {
-    const auto place = storage::place_entry(geometry_, next_, draft.size());
+void replica::append(entry_draft draft, std::optional<batch_ticket> ticket, timestamp_ms now,
+                     std::uint16_t flags) {
+    const auto place = storage::place_entry(tail_.geometry, tail_.next, draft.size());
     if (place.filler)
         append_filler(*place.filler, now);
-    geometry_ = place.geometry;
-    seal(draft, place.position, now);
-    const auto end = log_position{align_up(place.position.value() + draft.size(), storage::entry_alignment)};
+    const auto header = seal(draft, place.position, now, flags);
     pending_entry entry;
-    entry.bytes = draft.release();
     entry.position = place.position;
-    entry.end = end;
+    entry.after = {header.next(), header.checksum, header.timestamp, place.geometry};
+    entry.bytes = draft.release();
     entry.ticket = ticket.value_or(batch_ticket{0});
     entry.has_ticket = ticket.has_value();
+    if ((flags & storage::members_flag) != 0)
+        note_members(entry.bytes, entry.after.next);
     push(std::move(entry));
     idle_mark_ = false;
 }
 
-void replica::append_filler(log_position at, timestamp_ms now) {
-    last_timestamp_ = std::max(last_timestamp_, now);
+storage::entry_header replica::next_header(log_position position, timestamp_ms now) const {
     storage::entry_header header;
-    header.previous_checksum = last_checksum_;
-    header.position = at;
+    header.previous_checksum = tail_.last_checksum;
+    header.position = position;
     header.term = raft_.term();
     header.flushed = durable_;
-    header.timestamp = last_timestamp_;
+    header.committed = raft_.commit();
+    header.timestamp = std::max(tail_.timestamp, now);
+    return header;
+}
+
+void replica::append_filler(log_position at, timestamp_ms now) {
+    auto header = next_header(at, now);
     pending_entry entry;
     entry.bytes = storage::seal_filler(header);
     entry.position = at;
-    entry.end = geometry_.last();
+    entry.after = {tail_.geometry.last(), header.checksum, header.timestamp, tail_.geometry};
     entry.filler = true;
-    last_checksum_ = header.checksum;
     push(std::move(entry));
 }
 
 // The record's own place and its store time are known only now. Store times never fall along the log, so that
 // a search by time can halve.
-void replica::seal(entry_draft& draft, log_position position, timestamp_ms now) {
-    last_timestamp_ = std::max(last_timestamp_, now);
+storage::entry_header replica::seal(entry_draft& draft, log_position position, timestamp_ms now,
+                                    std::uint16_t flags) const {
+    auto header = next_header(position, now);
     auto bytes = draft.bytes();
     command_cursor cursor{bytes, storage::entry_header_size};
     while (!cursor.done()) {
@@ -124,46 +260,42 @@ void replica::seal(entry_draft& draft, log_position position, timestamp_ms now) 
             continue;
         const auto record = bytes.subspan(command->payload_offset, command->header.size);
         protocol::patch_physical_offset(record.data(), position + command->payload_offset);
-        protocol::patch_store_timestamp(record.data(), last_timestamp_);
+        protocol::patch_store_timestamp(record.data(), header.timestamp);
         if (command->header.kind == command_kind::delayed)
-            settle_due(record.data(), record.size(), last_timestamp_);
+            settle_due(record.data(), record.size(), header.timestamp);
     }
-    storage::entry_header header;
-    header.previous_checksum = last_checksum_;
-    header.position = position;
-    header.term = raft_.term();
-    header.flushed = durable_;
-    header.timestamp = last_timestamp_;
     header.count = draft.count();
+    header.flags = flags;
     storage::seal_entry(header, bytes);
-    last_checksum_ = header.checksum;
+    return header;
 }
 
+// Becomes the log's last entry.
 void replica::push(pending_entry entry) {
-    entry.timestamp = last_timestamp_;
-    next_ = entry.end;
+    raft_.appended(entry.position, term_of(entry.bytes), entry.after.next);
+    tail_ = entry.after;
     unapplied_.push_back(std::move(entry));
 }
 
 // A second flush may begin before the first has ended when they share no block of the disk, because a block
 // is written as a whole, and no step into a new segment lies between them.
 std::optional<unsigned> replica::free_lane() const {
-    std::vector<bool> busy(settings_.flushes_at_once, false);
+    unsigned busy = 0; // a bit a lane
     for (const auto& one : flushing_)
         if (!one.durable)
-            busy[one.lane] = true;
-    const auto found = std::find(busy.begin(), busy.end(), false);
-    if (found == busy.end())
+            busy |= 1U << one.lane;
+    const auto lane = static_cast<unsigned>(std::countr_one(busy));
+    if (lane >= settings_.flushes_at_once)
         return std::nullopt;
     if (!flushing_.empty() && (flushing_.back().until.value() % storage::block_size != 0 ||
-                               flushing_.front().first < geometry_.first))
+                               flushing_.front().first < tail_.geometry.first))
         return std::nullopt;
-    return static_cast<unsigned>(found - busy.begin());
+    return lane;
 }
 
 // An entry without meaning takes what is left of the block.
 void replica::fill_block() {
-    const auto room = align_up(next_.value(), storage::block_size) - next_.value();
+    const auto room = align_up(tail_.next.value(), storage::block_size) - tail_.next.value();
     if (room == 0)
         return;
     entry_draft draft;
@@ -173,35 +305,48 @@ void replica::fill_block() {
     } else {
         draft = entry_draft{0};
     }
-    append(std::move(draft), std::nullopt, last_timestamp_);
+    append(std::move(draft), std::nullopt, tail_.timestamp);
 }
 
 void replica::start_flush(effects& out) {
-    if (fenced_ || unflushed_from_ == unapplied_.size())
+    if (fenced_ || truncating_ || unflushed_from_ == unapplied_.size())
         return;
     const auto lane = free_lane();
     if (!lane)
         return;
-    if (settings_.flushes_at_once > 1 && next_ - unapplied_[unflushed_from_].position >= filled_up_from)
+    if (leading() && settings_.flushes_at_once > 1 && tail_.next - handed_ >= filled_up_from)
         fill_block();
     flush_request request;
     request.lane = *lane;
     request.first = unapplied_[unflushed_from_].position;
-    request.until = next_;
+    request.until = tail_.next;
     request.entries.reserve(unapplied_.size() - unflushed_from_);
     for (; unflushed_from_ < unapplied_.size(); ++unflushed_from_)
         request.entries.push_back(unapplied_[unflushed_from_].bytes);
+    handed_ = request.until;
     flushing_.push_back({request.first, request.until, request.lane, std::nullopt});
     out.flush = std::move(request);
+    if (leading())
+        replicate(out);
 }
 
 void replica::on(const entries_flushed& happened, effects& out) {
     if (fenced_)
         return;
-    HOLDFAST_CHECK(happened.durable <= happened.until && happened.until <= next_);
-    if (finish_flushes(happened) && raft_.flushed(settings_.self, flushed_))
-        apply_committed(out);
+    HOLDFAST_CHECK(happened.durable <= happened.until && happened.until <= handed_);
+    if (finish_flushes(happened)) {
+        raft_.flushed(flushed_);
+        if (!leading())
+            answer(sequence_, out);
+    }
+    if (truncating_) {
+        if (flushing_.empty())
+            out.truncate = *truncating_;
+        return;
+    }
+    apply_committed(out);
     start_flush(out);
+    hand_over_when_done(out);
 }
 
 // True when `flushed_` moved: only over what has no hole before it.
@@ -209,24 +354,25 @@ bool replica::finish_flushes(const entries_flushed& happened) {
     const auto which = std::find_if(flushing_.begin(), flushing_.end(),
                                     [&](const auto& one) { return one.until == happened.until; });
     if (which == flushing_.end()) { // a late flush of ASYNC_FLUSH
-        HOLDFAST_CHECK(happened.until <= flushed_);
-        durable_ = std::max(durable_, happened.durable);
+        durable_ = std::max(durable_, std::min(happened.durable, flushed_));
         return false;
     }
     which->durable = happened.durable;
     const auto before = flushed_;
     for (; !flushing_.empty() && flushing_.front().durable; flushing_.pop_front()) {
-        flushed_ = flushing_.front().until;
-        durable_ = std::max(durable_, *flushing_.front().durable);
+        flushed_ = std::min(flushing_.front().until, tail_.next); // what was cut meanwhile does not count
+        durable_ = std::max(durable_, std::min(*flushing_.front().durable, flushed_));
     }
     return flushed_ > before;
 }
 
 void replica::apply_committed(effects& out) {
-    while (!unapplied_.empty() && unapplied_.front().end <= raft_.commit()) {
+    const auto until = leading() ? raft_.commit() : std::min(raft_.commit(), flushed_);
+    while (!fenced_ && unflushed_from_ > 0 && unapplied_.front().after.next <= until) {
         const auto entry = std::move(unapplied_.front());
         unapplied_.pop_front();
         --unflushed_from_;
+        state_.note_term(entry.position, term_of(entry.bytes));
         if (!entry.filler) {
             applied_batch batch{entry.ticket, entry.position, {}};
             if (auto outcome = state_.apply(entry.bytes.view(), entry.position, out.changes, batch.offsets);
@@ -237,10 +383,11 @@ void replica::apply_committed(effects& out) {
             if (entry.has_ticket)
                 out.applied.push_back(std::move(batch));
         }
-        applied_ = entry.end;
+        applied_tail_ = entry.after;
         last_applied_entry_ = entry.position;
-        applied_time_ = entry.timestamp;
     }
+    while (members_.size() > 1 && members_[1].end <= applied())
+        members_.erase(members_.begin());
     state_.collect_runs(out.changes);
 }
 
@@ -255,13 +402,18 @@ void replica::fence(error reason, effects& out) {
         return;
     fenced_ = true;
     out.fenced = std::move(reason);
+    consensus::actions actions;
+    raft_.retire(actions);
+    out.was_deposed = out.was_deposed || actions.was_deposed;
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
 }
 
 // When the log falls silent, one small entry more says that the entries before it were flushed. With it, rot
 // in the last answered messages can be told from a torn write, which only ever hits what was not answered.
 void replica::on(const idled& happened, effects& out) {
     if (!leading() || stopping_ || !flushing_.empty() || idle_mark_ || !unapplied_.empty() ||
-        durable_ < next_)
+        durable_ < tail_.next)
         return;
     entry_draft draft{command_footprint(0)};
     draft.add(command_kind::idle_mark, byte_view{});
@@ -270,8 +422,19 @@ void replica::on(const idled& happened, effects& out) {
     start_flush(out);
 }
 
-void replica::on(const stopping&, effects&) {
+void replica::on(const stopping&, effects& out) {
     stopping_ = true;
+    hand_over_when_done(out);
+}
+
+// Thesis 3.10: the others need not find out by a time-out that this node is gone.
+void replica::hand_over_when_done(effects& out) {
+    if (!stopping_ || !leading() || applied() != tail_.next)
+        return;
+    consensus::actions actions;
+    raft_.transfer(actions);
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
 }
 
 } // namespace holdfast::broker

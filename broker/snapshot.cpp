@@ -1,6 +1,7 @@
 #include "broker/snapshot.hpp"
 
 #include "broker/field_codec.hpp"
+#include "broker/members.hpp"
 #include "broker/state.hpp"
 
 #include <map>
@@ -8,7 +9,8 @@
 namespace holdfast::broker {
 namespace {
 
-constexpr std::uint8_t snapshot_version = 2;
+constexpr std::uint8_t snapshot_version = 3;
+constexpr std::uint8_t first_with_members = 3;
 constexpr std::uint8_t first_with_deliveries_and_locks = 2;
 
 error malformed() {
@@ -85,6 +87,7 @@ std::string encode_snapshot(const state& current, log_position first, log_positi
     const auto& delay = current.delay();
     out.put(delay.version).put(delay.cursor.due.value()).put(delay.cursor.position.value());
     put_locks(out, current.locks());
+    out.put_text(encode(current.members()));
     return out.take();
 }
 
@@ -125,6 +128,12 @@ result<log_snapshot> decode_snapshot(byte_view bytes) {
         snapshot.delay.cursor.position = log_position{in.take<std::uint64_t>()};
         take_locks(in, snapshot.locks);
     }
+    if (version >= first_with_members) {
+        auto members = decode_members(as_bytes(in.take_text()));
+        if (!members.ok())
+            return members.failure();
+        snapshot.members = std::move(*members);
+    }
     if (!in.ok() || in.remaining() != 0)
         return malformed();
     return snapshot;
@@ -143,6 +152,7 @@ state restore_snapshot(const log_snapshot& snapshot) {
             restored.restore_lock(group, {queue, lock});
     restored.restore_next_topic_id(snapshot.next_topic);
     restored.restore_first_position(snapshot.first);
+    restored.restore_members(snapshot.members);
     return restored;
 }
 

@@ -17,7 +17,8 @@
 // count: topics and groups (as records.hpp encodes them, with a u16 length), offsets (as records.hpp, one
 // text), queues that begin above 0 and the lengths of queues (u32 topic, u32 queue, i64 offset), since
 // version 2 the delay_progress (u64 version, i64 due, u64 position) and locks (by group: text, u32 count, of
-// each u32 topic, u32 queue, u64 epoch, owner).
+// each u32 topic, u32 queue, u64 epoch, owner), since version 3 the group's members (members.hpp, as one
+// text).
 #pragma once
 
 #include "base/ids.hpp"
@@ -43,6 +44,7 @@ struct log_snapshot {
     std::vector<std::pair<queue_key, queue_offset>> firsts; // queues that begin above 0
     std::vector<std::pair<queue_key, queue_offset>> nexts;  // of every queue with a message, as of `as_of`
     delay_progress delay;
+    std::vector<consensus::member> members;
 };
 
 [[nodiscard]] std::string encode_snapshot(const state& current, log_position first, log_position as_of,

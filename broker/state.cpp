@@ -1,6 +1,7 @@
 #include "broker/state.hpp"
 
 #include "broker/command.hpp"
+#include "broker/members.hpp"
 #include "broker/snapshot.hpp"
 #include "storage/entry.hpp"
 
@@ -78,6 +79,13 @@ result<void> state::apply_fact(const command_view& command, application& what) {
     case command_kind::leadership:
     case command_kind::idle_mark:
         return {};
+    case command_kind::members: {
+        auto members = decode_members(command.payload);
+        if (!members.ok())
+            return members.failure();
+        members_ = std::move(*members);
+        return {};
+    }
     case command_kind::trim:
         return trim(command.payload, changes);
     default:
@@ -207,6 +215,7 @@ result<void> state::trim(byte_view payload, state_changes& changes) {
         if (auto* const trimmed = find_queue(queue))
             trimmed->first = std::max(trimmed->first, first);
     ledger_.forget_below(snapshot->first);
+    runs_.drop_before(snapshot->first);
     changes.facts.emplace_back(log_trimmed{snapshot->first, std::move(snapshot->firsts)});
     return {};
 }

@@ -15,6 +15,7 @@
 #include "broker/records.hpp"
 #include "broker/reference_ledger.hpp"
 #include "broker/transaction_table.hpp"
+#include "consensus/message.hpp"
 #include "storage/delivery_index.hpp"
 #include "storage/queue_index_run.hpp"
 
@@ -112,6 +113,9 @@ class state {
     // The same, but without the facts, for entries whose facts a snapshot has already (snapshot.hpp).
     result<void> apply_messages(byte_view entry, log_position position, state_changes& changes);
 
+    // An entry of this term was applied, fillers too: the checkpoint keeps which term wrote what.
+    void note_term(log_position position, term_number term) { runs_.note(position, term); }
+
     // Call once after the last apply of a turn: moves the runs gathered per queue into `changes`.
     void collect_runs(state_changes& changes);
 
@@ -124,6 +128,8 @@ class state {
     void restore_next_topic_id(topic_id next) { next_topic_id_ = next; }
     void restore_first_position(log_position first) { first_position_ = first; }
     void restore_half(half_message half, std::string_view group) { halves_.add(std::move(half), group); }
+    void restore_members(std::vector<consensus::member> members) { members_ = std::move(members); }
+    void restore_runs(consensus::term_runs runs) { runs_ = std::move(runs); }
     void restore_delay(const delay_progress& progress) { delay_ = progress; }
     void restore_block(std::uint64_t block, const reference_ledger::block_use& use) {
         ledger_.restore(block, use);
@@ -140,6 +146,9 @@ class state {
     [[nodiscard]] const auto& offsets() const { return offsets_; }
     [[nodiscard]] const queue_locks& locks() const { return locks_; }
     [[nodiscard]] const transaction_table& halves() const { return halves_; }
+    // The group's configuration; empty for a node that was always alone.
+    [[nodiscard]] const std::vector<consensus::member>& members() const { return members_; }
+    [[nodiscard]] const consensus::term_runs& runs() const { return runs_; }
     [[nodiscard]] const delay_progress& delay() const { return delay_; }
     [[nodiscard]] const reference_ledger& ledger() const { return ledger_; }
     // How far retention may go (reference_ledger::lower), undecided halves considered.
@@ -207,6 +216,8 @@ class state {
     reference_ledger ledger_;
     topic_id next_topic_id_{1};
     log_position first_position_;
+    std::vector<consensus::member> members_;
+    consensus::term_runs runs_;
 };
 
 } // namespace holdfast::broker

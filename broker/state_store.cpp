@@ -1,6 +1,7 @@
 #include "broker/state_store.hpp"
 
 #include "broker/field_codec.hpp"
+#include "broker/members.hpp"
 
 #include <algorithm>
 #include <span>
@@ -17,6 +18,8 @@ constexpr std::size_t longest_run = 1024;
 constexpr std::string_view next_topic_key = "mnext_topic";
 constexpr std::string_view delay_key_name = "mdelay";
 constexpr std::string_view first_position_key = "mfirst_position";
+constexpr std::string_view members_key = "mmembers";
+constexpr std::string_view term_runs_key = "mterm_runs";
 constexpr std::string_view last_entry_key = "mlast_entry";
 constexpr std::string_view log_durable_key = "mlog_durable";
 
@@ -113,6 +116,23 @@ group_queue parse_group_queue(std::string_view key) {
 
 log_position parse_position(std::string_view key) {
     return log_position{load_big<std::uint64_t>(as_bytes(key).data() + 1)};
+}
+
+std::string encode_runs(const consensus::term_runs& runs) {
+    field_writer out;
+    for (const auto& run : runs.all())
+        out.put(run.first.value()).put(run.term.value());
+    return out.take();
+}
+
+consensus::term_runs decode_runs(std::string_view value) {
+    consensus::term_runs runs;
+    field_reader in{as_bytes(value)};
+    while (in.ok() && in.remaining() > 0) {
+        const log_position first{in.take<std::uint64_t>()};
+        runs.note(first, term_number{in.take<std::uint64_t>()});
+    }
+    return runs;
 }
 
 delay_progress decode_progress(std::string_view value) {
@@ -282,6 +302,8 @@ checkpoint_builder::checkpoint checkpoint_builder::take(const state& current, lo
     put_deliveries(current, last_entry);
     taken.settled = std::exchange(settled_, {});
     batch_.put(next_topic_key, number(current.next_topic_id().value()));
+    batch_.put(members_key, encode(current.members()));
+    batch_.put(term_runs_key, encode_runs(current.runs()));
     batch_.put(last_entry_key, number(last_entry.value()));
     batch_.put(log_durable_key, number(log_durable.value()));
     runs_.clear();
@@ -349,6 +371,17 @@ result<state> load_state(const storage::derived_store& store) {
             loaded.restore_first_position(log_position{as_number<std::uint64_t>(value)});
         else if (key == delay_key_name)
             loaded.restore_delay(decode_progress(value));
+        else if (key == term_runs_key)
+            loaded.restore_runs(decode_runs(value));
+        else if (key == members_key) {
+            auto members = decode_members(as_bytes(value));
+            if (!members.ok()) {
+                bad_record = members.failure();
+                bad = true;
+                return false;
+            }
+            loaded.restore_members(std::move(*members));
+        }
         return true;
     });
     scan('h', [&](std::string_view key, std::string_view value) {

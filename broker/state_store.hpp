@@ -15,6 +15,8 @@
 //   'm' "next_topic"                    u32
 //   'm' "delay"                         delay_progress: version u64, due i64, position u64
 //   'm' "first_position"                u64
+//   'm' "members"                       members.hpp
+//   'm' "term_runs"                     u64 position, u64 term; again
 //   'm' "last_entry"                    u64                   start of the last entry applied
 //   'm' "log_durable"                   u64                   the log was flushed up to here when this was
 //   written

@@ -1,0 +1,204 @@
+// What a replica does as a follower: the AppendEntries receiver (thesis figure 3.1 and section 3.5).
+#include "broker/members.hpp"
+#include "broker/replica.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast::broker {
+namespace {
+
+// The bytes of a received entry are this replica's alone (message_received), and its flush mark is the one
+// thing in an entry that is each replica's own.
+void mark_flushed(const shared_bytes& entry, log_position flushed) {
+    storage::patch_flushed({const_cast<std::byte*>(entry.data()), entry.size()}, flushed);
+}
+
+} // namespace
+
+void replica::follow(const consensus::message& from, effects& out) {
+    consensus::actions actions;
+    const bool counts = raft_.hear_leader(from, now_, actions);
+    carry_out(std::move(actions), out);
+    if (!counts || fenced_)
+        return;
+    const auto& request = std::get<consensus::append_request>(from.body);
+    if (followed_term_ != from.term) {
+        followed_ = from.from.name;
+        followed_term_ = from.term;
+        sequence_ = 0;
+        matched_ = committed();
+    }
+    sequence_ = std::max(sequence_, request.sequence);
+    // While the disk's log is being cut nothing is said: the leader asks again.
+    if (truncating_)
+        return;
+    if (!agrees(request))
+        return reject(from, out);
+    const auto end_before = tail_.next;
+    if (!take_entries(request, out))
+        return;
+    const bool is_news = tail_.next > end_before; // its flush will be reported
+    if (raft_.follow_commit(std::min(request.commit, matched_)))
+        apply_committed(out);
+    start_flush(out);
+    if (!is_news)
+        answer(request.sequence, out);
+}
+
+// Whether both logs are the same up to where the request's entries begin. What is committed is in every
+// leader's log (Leader Completeness, thesis 3.6.3).
+bool replica::agrees(const consensus::append_request& request) const {
+    if (request.previous_end <= committed())
+        return true;
+    return request.previous_end <= tail_.next &&
+           raft_.runs().term_before(request.previous_end) == request.previous_term;
+}
+
+// Says what there is beyond the commit, so that the leader finds in one step where the logs part.
+void replica::reject(const consensus::message& from, effects& out) {
+    consensus::append_answer answer;
+    answer.commit = committed();
+    answer.log_end = tail_.next;
+    answer.sequence = std::get<consensus::append_request>(from.body).sequence;
+    answer.runs = raft_.runs().beyond(committed(), consensus::most_runs + 1);
+    if (answer.runs.size() > consensus::most_runs) {
+        answer.log_end = answer.runs.back().first;
+        answer.runs.pop_back();
+    }
+    out.messages.push_back(raft_.make(from.from.name, std::move(answer)));
+}
+
+// False when nothing is to be answered now.
+bool replica::take_entries(const consensus::append_request& request, effects& out) {
+    auto at = request.previous_end;
+    for (const auto& bytes : request.entries) {
+        const auto header = storage::decode_entry(bytes.view());
+        if (!header.ok() || header->length != bytes.size() || header->position < at ||
+            header->term > followed_term_)
+            return false; // damaged on the way; it is sent again
+        at = header->is_filler() ? header->end() : header->next();
+        if (header->position < committed())
+            continue;
+        if (header->position < tail_.next) {
+            if (raft_.runs().term_at(header->position) == header->term) {
+                // It is here already. Where a filler's segment ends, the entry behind it says.
+                matched_ = std::max(matched_, header->is_filler() ? header->position : at);
+                continue;
+            }
+            cut_tail(header->position, out);
+            return false;
+        }
+        if (auto wrong = misfit(*header)) {
+            fence(std::move(*wrong), out);
+            return false;
+        }
+        receive_entry(*header, bytes);
+        matched_ = tail_.next;
+    }
+    matched_ = std::max(matched_, request.previous_end);
+    return true;
+}
+
+// The logs agree by position and term up to here, so this can only be damage or a bug: nothing may be built
+// on it.
+std::optional<error> replica::misfit(const storage::entry_header& header) const {
+    const auto words = [&](const std::string& what) {
+        return error{errc::corrupted, "the leader's entry at log position " +
+                                          std::to_string(header.position.value()) + " " + what};
+    };
+    if (header.position != tail_.next)
+        return words("does not follow this log, which ends at " + std::to_string(tail_.next.value()));
+    if (header.previous_checksum != tail_.last_checksum)
+        return words("is chained to other bytes than this log holds before it");
+    const auto room_end =
+        tail_.next < tail_.geometry.last() ? tail_.geometry.last() : tail_.next + tail_.geometry.next_size;
+    if (header.end() > room_end)
+        return words("does not fit into this node's segment: mappedFileSizeCommitLog must be the same on all "
+                     "nodes of a group");
+    return std::nullopt;
+}
+
+void replica::receive_entry(const storage::entry_header& header, const shared_bytes& bytes) {
+    mark_flushed(bytes, durable_);
+    place(header, bytes);
+    idle_mark_ = false;
+}
+
+// A sealed entry at the log's end, from another node or from the disk.
+void replica::place(const storage::entry_header& header, shared_bytes bytes) {
+    pending_entry entry;
+    entry.position = header.position;
+    entry.after = tail_;
+    if (tail_.next == tail_.geometry.last())
+        entry.after.geometry = {tail_.next, tail_.geometry.next_size, tail_.geometry.next_size};
+    entry.filler = header.is_filler();
+    entry.after.next = entry.filler ? entry.after.geometry.last() : header.next();
+    entry.after.last_checksum = header.checksum;
+    entry.after.timestamp = header.timestamp;
+    if (header.changes_members())
+        note_members(bytes, entry.after.next);
+    entry.bytes = std::move(bytes);
+    push(std::move(entry));
+}
+
+void replica::note_members(const shared_bytes& entry, log_position end) {
+    members_.push_back({end, members_in(entry.view())});
+    raft_.set_members(members_.back().members);
+}
+
+void replica::answer(std::uint64_t sequence, effects& out) {
+    if (raft_.leader().empty() || raft_.leader() != followed_ || raft_.term() != followed_term_)
+        return;
+    consensus::append_answer answer;
+    answer.is_matched = true;
+    answer.flushed = std::min(flushed_, matched_);
+    answer.log_end = tail_.next;
+    answer.commit = committed();
+    answer.sequence = sequence;
+    out.messages.push_back(raft_.make(followed_, std::move(answer)));
+}
+
+// A tail that another leader's entries take the place of (thesis 3.5). Nobody was answered for it, or it
+// would be committed. What the flusher has of it must be gone from the disk before anything is written there:
+// old entries behind new ones would look like damage to the next start.
+void replica::cut_tail(log_position at, effects& out) {
+    if (at < committed())
+        return fence({errc::corrupted, "a leader wants to take back log position " +
+                                           std::to_string(at.value()) + ", which is committed"},
+                     out);
+    drop_tail(at);
+    if (at >= handed_)
+        return;
+    handed_ = at;
+    truncating_ = at;
+    if (flushing_.empty())
+        out.truncate = at;
+}
+
+void replica::drop_tail(log_position at) {
+    while (!unapplied_.empty() && unapplied_.back().position >= at)
+        unapplied_.pop_back();
+    tail_ = unapplied_.empty() ? applied_tail_ : unapplied_.back().after;
+    HOLDFAST_CHECK(tail_.next == at);
+    unflushed_from_ = std::min(unflushed_from_, unapplied_.size());
+    matched_ = std::min(matched_, at);
+    flushed_ = std::min(flushed_, at);
+    durable_ = std::min(durable_, at);
+    raft_.truncated(at);
+    bool changed = false;
+    for (; !members_.empty() && members_.back().end > at; changed = true)
+        members_.pop_back();
+    if (changed)
+        raft_.set_members(members_.empty() ? std::vector<consensus::member>{} : members_.back().members);
+}
+
+void replica::on(const log_truncated& happened, effects& out) {
+    if (fenced_)
+        return;
+    HOLDFAST_CHECK(truncating_ && *truncating_ == happened.at && flushing_.empty());
+    truncating_.reset();
+    start_flush(out);
+}
+
+} // namespace holdfast::broker
