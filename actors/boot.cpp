@@ -115,24 +115,42 @@ result<void> checkpoint(booted_replica& booted, log_position applied, log_positi
     return booted.store->flush();
 }
 
+using entry_visitor = std::function<result<void>(const storage::scanned_entry&)>;
+
+// Every entry that begins in [first, last), fillers too.
+result<void> visit_entries(booted_replica& booted, log_position first, log_position last,
+                           const entry_visitor& visit) {
+    storage::log_scanner scanner{booted.log->segments(), first, last};
+    for (;;) {
+        auto next = scanner.next();
+        if (!next.ok())
+            return next.failure();
+        if (!next->has_value())
+            return {};
+        if (auto visited = visit(**next); !visited.ok())
+            return visited;
+    }
+}
+
 result<void> apply_entries(booted_replica& booted, log_position first, log_position last) {
     std::vector<queue_offset> offsets;
-    log_position previous = first;
-    return storage::for_each_entry(
-        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
-            if (booted.pending.size() >= rebuild_checkpoint_changes)
-                if (auto saved = checkpoint(booted, entry.header.position, previous); !saved.ok())
-                    return saved;
-            previous = entry.header.position;
-            broker::state_changes changes;
-            offsets.clear();
-            if (auto applied = booted.state.apply(entry.bytes, entry.header.position, changes, offsets);
-                !applied.ok())
-                return applied;
-            booted.state.collect_runs(changes);
-            booted.pending.add(changes);
+    return visit_entries(booted, first, last, [&](const storage::scanned_entry& entry) -> result<void> {
+        if (booted.pending.size() >= rebuild_checkpoint_changes)
+            if (auto saved = checkpoint(booted, entry.header.position, booted.last_entry); !saved.ok())
+                return saved;
+        booted.last_entry = entry.header.position;
+        booted.state.note_term(entry.header.position, entry.header.term);
+        if (entry.header.is_filler())
             return {};
-        });
+        broker::state_changes changes;
+        offsets.clear();
+        if (auto applied = booted.state.apply(entry.bytes, entry.header.position, changes, offsets);
+            !applied.ok())
+            return applied;
+        booted.state.collect_runs(changes);
+        booted.pending.add(changes);
+        return {};
+    });
 }
 
 result<std::optional<broker::log_snapshot>> last_snapshot(booted_replica& booted, log_position first,
@@ -161,16 +179,19 @@ result<std::optional<broker::log_snapshot>> last_snapshot(booted_replica& booted
 
 result<void> apply_messages(booted_replica& booted, broker::state& to, log_position first, log_position last,
                             const std::function<void(const broker::state_changes&)>& changed) {
-    return storage::for_each_entry(
-        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
-            broker::state_changes changes;
-            if (auto applied = to.apply_messages(entry.bytes, entry.header.position, changes); !applied.ok())
-                return applied;
-            to.collect_runs(changes);
-            if (changed)
-                changed(changes);
+    return visit_entries(booted, first, last, [&](const storage::scanned_entry& entry) -> result<void> {
+        booted.last_entry = entry.header.position;
+        to.note_term(entry.header.position, entry.header.term);
+        if (entry.header.is_filler())
             return {};
-        });
+        broker::state_changes changes;
+        if (auto applied = to.apply_messages(entry.bytes, entry.header.position, changes); !applied.ok())
+            return applied;
+        to.collect_runs(changes);
+        if (changed)
+            changed(changes);
+        return {};
+    });
 }
 
 // The log has lost its beginning, so what was in there comes from its last snapshot (broker/snapshot.hpp).
@@ -213,11 +234,13 @@ result<log_position> apply_snapshot(booted_replica& booted, log_position first, 
     return (*snapshot)->as_of;
 }
 
-result<void> catch_up(booted_replica& booted) {
+// All that is known to be committed becomes state. What lies behind it in the log may yet be taken back by
+// another leader; a replica alone takes it up when it leads.
+result<void> catch_up(booted_replica& booted, log_position committed) {
     const auto& recovered = booted.log->recovered();
     auto from = booted.store->applied();
     if (from == log_position{0} && recovered.first > log_position{0}) {
-        auto applied = apply_snapshot(booted, recovered.first, recovered.end);
+        auto applied = apply_snapshot(booted, recovered.first, committed);
         if (!applied.ok())
             return applied.failure();
         from = *applied;
@@ -227,21 +250,50 @@ result<void> catch_up(booted_replica& booted) {
             return loaded.failure();
         booted.state = std::move(*loaded);
     }
-    return apply_entries(booted, from, recovered.end);
+    return apply_entries(booted, from, committed);
 }
 
-result<timestamp_ms> last_timestamp(const booted_replica& booted) {
-    const auto& recovered = booted.log->recovered();
-    if (!recovered.last_entry)
-        return timestamp_ms{0};
-    const auto segment = recovered.segments->find(*recovered.last_entry);
-    std::array<std::byte, storage::entry_header_size> bytes{};
-    if (auto read = segment->read(*recovered.last_entry, bytes); !read.ok())
+// The log's tail at `position`, found by reading from `before`, the start of an entry below it.
+result<broker::log_tail> tail_at(booted_replica& booted, log_position position, log_position before,
+                                 std::uint64_t segment_bytes) {
+    broker::log_tail tail;
+    tail.next = position;
+    auto read = visit_entries(booted, before, position, [&](const storage::scanned_entry& entry) {
+        tail.last_checksum = entry.header.checksum;
+        tail.timestamp = entry.header.timestamp;
+        return result<void>{};
+    });
+    if (!read.ok())
         return read.failure();
-    const auto header = storage::decode_entry_header(bytes);
-    if (!header.ok())
-        return header.failure();
-    return header->timestamp;
+    const auto& segments = booted.log->segments();
+    auto around = segments.find(position);
+    if (!around && position > segments.first())
+        around = segments.find(position - 1);
+    tail.geometry = {position, segment_bytes, segment_bytes};
+    if (around)
+        tail.geometry = {around->first(), around->size(), segment_bytes};
+    return tail;
+}
+
+result<void> load_tail(const config::node_config& config, booted_replica& booted, log_position committed) {
+    auto tail = tail_at(booted, committed, booted.last_entry, config.segment_bytes);
+    if (!tail.ok())
+        return tail.failure();
+    booted.start.applied = *tail;
+    booted.start.vote = {booted.hard_state.term, booted.hard_state.vote};
+    return visit_entries(booted, committed, booted.log->recovered().end,
+                         [&](const storage::scanned_entry& entry) {
+                             booted.start.unapplied.push_back(shared_bytes::copy_of(entry.bytes));
+                             return result<void>{};
+                         });
+}
+
+// What the operator gave up may have been acknowledged, and with it a promise: this node goes on as another
+// member, which the others feed before it counts again.
+result<void> forget_promises(const config::node_config& config, booted_replica& booted) {
+    booted.hard_state.id = storage::make_store_id();
+    booted.hard_state.vote.clear();
+    return storage::save_hard_state(*booted.files, hard_state_file(config), booted.hard_state);
 }
 
 } // namespace
@@ -263,10 +315,14 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
     if (auto opened = open_log(config, booted); !opened.ok())
         return opened.failure();
     const auto& recovered = booted.log->recovered();
+    const bool lost_some = recovered.cut && recovered.cut->loss_accepted && !config.peers.empty();
+    if (lost_some)
+        if (auto forgotten = forget_promises(config, booted); !forgotten.ok())
+            return forgotten.failure();
     const bool ahead = booted.store->applied() > recovered.end;
     const bool behind =
         booted.store->applied() < recovered.first && booted.store->applied() > log_position{0};
-    if (ahead || behind) {
+    if (ahead || behind || lost_some) {
         spdlog::warn("the derived store, at {}, does not fit the log, which is [{}, {}): it is built anew",
                      booted.store->applied().value(), recovered.first.value(), recovered.end.value());
         booted.store.reset();
@@ -275,18 +331,19 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
             return fresh.failure();
         booted.store = std::move(*fresh);
     }
-    if (auto applied = catch_up(booted); !applied.ok())
+    const auto committed = std::min(std::max(booted.store->applied(), recovered.committed), recovered.end);
+    auto last_entry = broker::load_last_entry(*booted.store);
+    if (!last_entry.ok())
+        return last_entry.failure();
+    booted.last_entry = *last_entry;
+    if (auto applied = catch_up(booted, committed); !applied.ok())
         return applied.failure();
+    if (auto loaded = load_tail(config, booted, committed); !loaded.ok())
+        return loaded.failure();
     // The read view begins with everything in the store.
     if (!booted.pending.empty())
-        if (auto saved = checkpoint(booted, recovered.end, recovered.last_entry.value_or(recovered.first));
-            !saved.ok())
+        if (auto saved = checkpoint(booted, committed, booted.last_entry); !saved.ok())
             return saved.failure();
-    const auto timestamp = last_timestamp(booted);
-    if (!timestamp.ok())
-        return timestamp.failure();
-    booted.tail = {recovered.end, std::max(recovered.last_term, booted.hard_state.term),
-                   recovered.last_checksum, *timestamp, recovered.geometry};
     return booted;
 }
 

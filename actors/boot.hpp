@@ -1,7 +1,8 @@
 // From a data directory to a replica that can lead: everything a start does before the first actor runs.
 //
 // Takes the directory's lock, recovers the log (durable up to its end when this returns), opens the derived
-// store and applies to it what the log has beyond its last checkpoint. A derived store that is lost, damaged
+// store and applies to it what the log has beyond its last checkpoint, as far as that is known to be
+// committed. A derived store that is lost, damaged
 // or another log's is built again from the log.
 #pragma once
 
@@ -27,9 +28,10 @@ struct booted_replica {
     storage::hard_state hard_state;
     std::unique_ptr<storage::log_store> log;
     std::unique_ptr<storage::derived_store> store;
-    broker::state state;                // at the end of the log, as is the store
+    broker::state state;                // of what is known to be committed, as is the store
     broker::checkpoint_builder pending; // used on the way there; empty afterwards
-    broker::recovered_tail tail;
+    log_position last_entry;            // start of the last one in there; 0 when the log is empty
+    broker::replica_log start;          // the log from there on
 };
 
 enum class derived_state : std::uint8_t {

@@ -27,11 +27,15 @@ void commit_log_state::connect(commit_log_helpers helpers) {
         flushers_.push_back(std::move(helpers.second_flusher));
     checkpointer_ = std::move(helpers.checkpointer);
     indexer_ = std::move(helpers.indexer);
+    replicators_ = std::move(helpers.replicators);
 }
 
 void commit_log_state::start() {
     self_->delayed_send(self_, settings_.tick_interval, tick_atom::value);
-    carry_out(replica_->step(broker::started{}));
+    if (settings_.raft_interval.count() > 0)
+        self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
+    first_entry_told_ = replica_->appended() > log_position{0};
+    carry_out(replica_->step(broker::started{steady_now()}));
 }
 
 void commit_log_state::append(append_request& request) {
@@ -59,33 +63,65 @@ void commit_log_state::flushed(const flush_report& report) {
 }
 
 void commit_log_state::carry_out(broker::effects effects) {
-    if (effects.persist_term) {
-        if (const auto persisted = environment_.persist_term(*effects.persist_term); persisted.ok())
-            carry_out(replica_->step(broker::term_persisted{}));
-        else
+    if (effects.persist)
+        if (const auto persisted = environment_.persist_vote(*effects.persist); !persisted.ok()) {
             carry_out(replica_->step(broker::flush_failed{persisted.failure()}));
-    }
-    if (effects.flush) {
-        for (const auto& entry : effects.flush->entries) {
-            const auto header = storage::decode_entry_header(entry.view());
-            HOLDFAST_CHECK(header.ok());
-            environment_.cache->insert(header->position, entry);
+            return;
         }
-        HOLDFAST_CHECK(effects.flush->lane < flushers_.size());
-        self_->send(flushers_[effects.flush->lane], flush_atom::value,
-                    std::make_shared<const broker::flush_request>(std::move(*effects.flush)));
+    if (!first_entry_told_ && replica_->appended() > log_position{0}) {
+        first_entry_told_ = true;
+        if (environment_.on_first_entry)
+            environment_.on_first_entry();
     }
+    if (effects.flush)
+        hand_to_flusher(std::move(*effects.flush));
+    if (effects.truncate)
+        self_->send(flushers_.front(), cut_atom::value, *effects.truncate);
+    send_to_peers(std::move(effects.messages));
+    for (auto& wanted : effects.reads)
+        if (const auto found = replicators_.find(wanted.to); found != replicators_.end())
+            self_->send(found->second, read_atom::value,
+                        std::make_shared<const wanted_entries>(
+                            wanted_entries{std::move(wanted), replica_->handed()}));
     publish(effects.changes);
     answer(std::move(effects.applied));
     if (effects.fenced) {
         environment_.on_fenced(*effects.fenced);
-        fail_all(*effects.fenced);
+        fail_all(
+            {errc::io_failed, "the log's disk failed before the message was safe, its fate is unknown: " +
+                                  effects.fenced->message});
     }
+    if (effects.was_deposed)
+        fail_all({errc::unavailable,
+                  "this node lost the lead before the message was on a majority of nodes, its fate is "
+                  "unknown: send it again"});
     send_outcomes();
-    if (!leading_told_ && replica_->leading() && replica_->applied() > checkpointed_) {
-        leading_told_ = true;
-        environment_.on_leading();
+    follow_role();
+    if (effects.was_deposed && environment_.on_deposed) {
+        publish_standing();
+        environment_.on_deposed();
     }
+}
+
+// The entries go into memory first, from where consumers and followers that are close behind are served.
+void commit_log_state::hand_to_flusher(broker::flush_request request) {
+    for (const auto& entry : request.entries) {
+        const auto header = storage::decode_entry_header(entry.view());
+        HOLDFAST_CHECK(header.ok());
+        environment_.cache->insert(header->position, entry);
+    }
+    HOLDFAST_CHECK(request.lane < flushers_.size());
+    self_->send(flushers_[request.lane], flush_atom::value,
+                std::make_shared<const broker::flush_request>(std::move(request)));
+}
+
+void commit_log_state::follow_role() {
+    if (leading_told_ || !replica_->ready())
+        return;
+    leading_told_ = true;
+    if (environment_.cluster != nullptr)
+        publish_standing();
+    environment_.on_leading();
 }
 
 // Readers see a message before its producer gets the answer: an answered message can be consumed at once.
@@ -125,11 +161,8 @@ void commit_log_state::answer(std::vector<broker::applied_batch> applied) {
     }
 }
 
-// What was appended and not flushed may or may not be on the disk; the one thing it can't be answered is OK.
-void commit_log_state::fail_all(const error& reason) {
-    const error unknown{errc::io_failed,
-                        "the log's disk failed before the message was safe, its fate is unknown: " +
-                            reason.message};
+// What was appended may or may not stay in the log; the one thing it can't be answered is OK.
+void commit_log_state::fail_all(const error& unknown) {
     while (!waiting_.empty()) {
         const auto appender = std::move(waiting_.front());
         waiting_.pop_front();
@@ -158,6 +191,10 @@ void commit_log_state::send_outcomes() {
 
 void commit_log_state::checkpoint() {
     if (saving_ || saving_failed_ || pending_.empty())
+        return;
+    // A majority elsewhere can be faster than the own disk. A store ahead of its log would be thrown away by
+    // the next start. (With ASYNC_FLUSH that is the price of a power cut anyway.)
+    if (settings_.is_sync && replica_->durable() < replica_->applied())
         return;
     saving_ = true;
     checkpointed_ = replica_->applied();
@@ -193,6 +230,8 @@ void commit_log_state::tick() {
 }
 
 void commit_log_state::plan(log_position wanted, timestamp_ms oldest_kept) {
+    if (!replica_->ready())
+        return;
     const auto limit = replica_->current().retention_limit(wanted, oldest_kept);
     if (limit.first > replica_->current().first_position())
         self_->send(checkpointer_, plan_atom::value, limit.first, limit.references);
@@ -228,6 +267,7 @@ half_report_ptr commit_log_state::halves(const half_query& query) {
 
 caf::result<drained_atom> commit_log_state::stop() {
     stopping_ = true;
+    stopping_since_ = steady_now();
     carry_out(replica_->step(broker::stopping{}));
     drained_ = self_->make_response_promise<drained_atom>();
     auto promise = drained_;
@@ -241,6 +281,10 @@ void commit_log_state::finish_stopping() {
     const bool answered =
         waiting_.empty() && (!replica_->leading() || replica_->flushed() == replica_->appended());
     if (!answered)
+        return;
+    // Another node takes over, unless none can.
+    const bool hands_over = replica_->leading() && settings_.raft_interval.count() > 0;
+    if (hands_over && steady_now() - stopping_since_ < settings_.hand_over_time)
         return;
     if (!saving_ && !saving_failed_ && !pending_.empty())
         checkpoint();
@@ -270,6 +314,15 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
         [self](start_atom) { self->state.start(); },
         [self](append_atom, const append_request_ptr& request) { self->state.append(*request); },
         [self](flushed_atom, const flush_report& report) { self->state.flushed(report); },
+        [self](peer_atom, const std::string& from, const peer_frame& frame) {
+            self->state.received(from, frame);
+        },
+        [self](found_atom, const std::string& peer, const std::string& incarnation,
+               const std::string& hello) { self->state.found(peer, incarnation, hello); },
+        [self](lost_atom, const std::string& peer) { self->state.lost(peer); },
+        [self](raft_atom) { self->state.raft_tick(); },
+        [self](read_atom, const entries_read_ptr& entries) { self->state.read(*entries); },
+        [self](cut_atom, const flush_report& report) { self->state.cut(report); },
         [self](saved_atom, bool succeeded) { self->state.saved(succeeded); },
         [self](tick_atom) { self->state.tick(); },
         [self](plan_atom, log_position wanted, timestamp_ms oldest_kept) {

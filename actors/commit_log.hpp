@@ -6,6 +6,7 @@
 // wake-ups to consumers, checkpoints.
 #pragma once
 
+#include "actors/cluster_view.hpp"
 #include "actors/committed_view.hpp"
 #include "actors/messages.hpp"
 #include "actors/wake_registry.hpp"
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace holdfast::actors {
@@ -29,6 +31,12 @@ struct commit_log_settings {
     // The key indexer is told this often, so that it finds the entries in the cache instead of on the disk.
     std::uint64_t index_bytes = 4U << 20U;
     std::chrono::milliseconds transaction_timeout{6'000};
+    bool is_sync = true; // SYNC_FLUSH
+    // How long a leader that stops waits for another one.
+    std::chrono::milliseconds hand_over_time{1'000};
+    // Raft's time, for a group of several nodes; 0 = alone.
+    std::chrono::milliseconds raft_interval{0};
+    std::uint64_t segment_bytes = 0; // must be the others'
 };
 
 // What the actor works with; everything outlives it.
@@ -36,14 +44,23 @@ struct commit_log_environment {
     committed_view* view = nullptr;
     storage::entry_cache* cache = nullptr;
     wake_registry* waiters = nullptr;
-    // Makes a term durable (hard state); called before anything of that term is written.
-    std::function<result<void>(term_number)> persist_term;
+    // Makes term and vote durable (hard state); called before anything that depends on them.
+    std::function<result<void>(const consensus::hard_vote&)> persist_vote;
     std::function<timestamp_ms()> wall_clock;
     // Told, with the reason, when the replica fences itself, and when this actor, its flusher or its
     // checkpointer dies of a bug.
     std::function<void(const error&)> on_fenced;
-    // Told once, when the first entry of the own term is committed: sends can be answered.
+    // Told when the first entry of the own term is committed: sends can be answered.
     std::function<void()> on_leading;
+
+    // The rest is for a group of several nodes.
+    cluster_view* cluster = nullptr;
+    // May drop it.
+    std::function<void(const std::string& peer, peer_frame frame)> send_to_peer;
+    // Before anything of the first entry of an empty log leaves this node.
+    std::function<void()> on_first_entry;
+    // It led, and no longer does.
+    std::function<void()> on_deposed;
 };
 
 struct commit_log_helpers {
@@ -51,6 +68,7 @@ struct commit_log_helpers {
     flusher_actor second_flusher; // for lane 1; none when flushes are one at a time
     checkpointer_actor checkpointer;
     key_indexer_actor indexer;
+    std::map<std::string, replicator_actor> replicators; // by follower
 };
 
 class commit_log_state {
@@ -65,8 +83,14 @@ class commit_log_state {
     void start();
     void append(append_request& request);
     void flushed(const flush_report& report);
+    void cut(const flush_report& report);
     void saved(bool succeeded);
     void tick();
+    void raft_tick();
+    void received(const std::string& from, const peer_frame& frame);
+    void found(const std::string& peer, const std::string& incarnation, const std::string& hello);
+    void lost(const std::string& peer);
+    void read(broker::entries_read& entries);
     void plan(log_position wanted, timestamp_ms oldest_kept);
     void trim(const trim_plan& plan);
     half_report_ptr halves(const half_query& query);
@@ -80,10 +104,15 @@ class commit_log_state {
 
     void carry_out(broker::effects effects);
     void answer(std::vector<broker::applied_batch> applied);
-    void fail_all(const error& reason);
+    void fail_all(const error& unknown);
     void send_outcomes();
     void add_outcome(const appender_actor& appender, batch_outcome outcome);
+    void hand_to_flusher(broker::flush_request request);
+    void send_to_peers(std::vector<consensus::message> messages);
     void publish(const broker::state_changes& changes);
+    void publish_standing();
+    void follow_role();
+    [[nodiscard]] broker::steady_ms steady_now() const;
     void checkpoint();
     void tell_indexer();
     void finish_stopping();
@@ -97,6 +126,7 @@ class commit_log_state {
     std::vector<flusher_actor> flushers_; // by lane
     checkpointer_actor checkpointer_;
     key_indexer_actor indexer_;
+    std::map<std::string, replicator_actor> replicators_;
 
     std::deque<waiting_appender> waiting_; // in log order
     std::uint64_t next_ticket_ = 1;
@@ -110,7 +140,10 @@ class commit_log_state {
     bool saving_ = false;
     bool saving_failed_ = false;
     bool leading_told_ = false;
+    bool first_entry_told_ = false;
     bool stopping_ = false;
+    broker::steady_ms stopping_since_{0};
+    std::string leader_told_;
     caf::typed_response_promise<drained_atom> drained_;
 };
 

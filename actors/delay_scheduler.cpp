@@ -30,6 +30,8 @@ void delay_scheduler_state::tick() {
 }
 
 void delay_scheduler_state::work() {
+    if (!environment_->health->leads())
+        return;
     while (!under_way_ && !recalls_.empty())
         if (!start_recall(recalls_.front()))
             recalls_.pop_front();

@@ -26,7 +26,8 @@ flush_report carry_out(storage::log_writer& writer, const broker::flush_request&
 } // namespace
 
 flusher_body::behavior_type flusher(flusher_body::pointer self, commit_log_actor log,
-                                    storage::log_writer* writer, flusher_settings settings) {
+                                    storage::log_store* store, flusher_settings settings) {
+    auto* const writer = &store->writer();
     if (!settings.sync)
         self->delayed_send(self, settings.async_interval, tick_atom::value);
     return {
@@ -40,6 +41,12 @@ flusher_body::behavior_type flusher(flusher_body::pointer self, commit_log_actor
             self->send(log, flushed_atom::value, std::move(report));
             self->context(own);
             lent.run(lent_turns);
+        },
+        [=](cut_atom, log_position at) {
+            const auto outcome = store->truncate(at);
+            self->send(log, cut_atom::value,
+                       outcome.ok() ? flush_report{at, at, std::nullopt}
+                                    : flush_report{{}, {}, outcome.failure()});
         },
         [=](tick_atom) {
             self->delayed_send(self, settings.async_interval, tick_atom::value);

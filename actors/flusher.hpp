@@ -7,7 +7,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
-#include "storage/log_writer.hpp"
+#include "storage/log_store.hpp"
 
 #include <chrono>
 
@@ -18,10 +18,10 @@ struct flusher_settings {
     std::chrono::milliseconds async_interval{500};
 };
 
-using flusher_body =
-    caf::typed_actor<caf::reacts_to<flush_atom, flush_request_ptr>, caf::reacts_to<tick_atom>>;
+using flusher_body = caf::typed_actor<caf::reacts_to<flush_atom, flush_request_ptr>,
+                                      caf::reacts_to<cut_atom, log_position>, caf::reacts_to<tick_atom>>;
 
 flusher_body::behavior_type flusher(flusher_body::pointer self, commit_log_actor log,
-                                    storage::log_writer* writer, flusher_settings settings);
+                                    storage::log_store* store, flusher_settings settings);
 
 } // namespace holdfast::actors

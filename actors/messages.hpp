@@ -1,14 +1,16 @@
 // Every typed interface and every message between actors, on one page.
 //
 // Messages are local to this process and carry batches: their payloads are shared_ptr or small values, never
-// copied byte by byte. (Replication will add the first interface that crosses the wire.)
+// copied byte by byte. The one interface that crosses the wire is peer_frame.hpp's.
 //
 //   produce   connection > producer_session > commit_log > flusher > commit_log > producer_session >
 //   connection consume   connection > consumer_session (committed_view, entry_cache) > connection
 //             connection > consumer_session > reader (what only the disk has) > connection
+//   replicate commit_log > placement => a follower's endpoint => its commit_log > its flusher > ... back
 //   groups    consumer_session > group_directory > consumer_group > commit_log > consumer_group
 #pragma once
 
+#include "actors/peer_frame.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "broker/replica.hpp"
@@ -75,6 +77,8 @@ using lock_atom = caf::atom_constant<caf::atom("lock")>;
 using reset_atom = caf::atom_constant<caf::atom("reset")>;
 using moved_atom = caf::atom_constant<caf::atom("moved")>;
 using halves_atom = caf::atom_constant<caf::atom("halves")>;
+using cut_atom = caf::atom_constant<caf::atom("cut")>;
+using raft_atom = caf::atom_constant<caf::atom("raft")>;
 using joined_atom = caf::atom_constant<caf::atom("joined")>;
 
 // Learns what became of the batches it appended; one message for all of a turn.
@@ -99,7 +103,18 @@ struct flush_report {
     std::optional<error> failure;
 };
 
-using flusher_actor = caf::typed_actor<caf::reacts_to<flush_atom, flush_request_ptr>>;
+using flusher_actor = caf::typed_actor<caf::reacts_to<flush_atom, flush_request_ptr>,
+                                       // Cut the log there: broker::effects::truncate.
+                                       caf::reacts_to<cut_atom, log_position>>;
+
+// What a follower lacks, none of it at or beyond `end`.
+struct wanted_entries {
+    consensus::entries_wanted what;
+    log_position end;
+};
+using entries_wanted_ptr = std::shared_ptr<const wanted_entries>;
+using entries_read_ptr = std::shared_ptr<broker::entries_read>;
+using replicator_actor = caf::typed_actor<caf::reacts_to<read_atom, entries_wanted_ptr>>;
 
 struct checkpoint_job {
     broker::checkpoint_builder::checkpoint checkpoint;
@@ -142,6 +157,11 @@ using half_report_ptr = std::shared_ptr<const half_report>;
 using commit_log_actor = caf::typed_actor<
     caf::reacts_to<start_atom>, caf::reacts_to<append_atom, append_request_ptr>,
     caf::reacts_to<flushed_atom, flush_report>, caf::reacts_to<saved_atom, bool>, caf::reacts_to<tick_atom>,
+    // The other nodes of the group: cluster_events_actor.
+    caf::reacts_to<peer_atom, std::string, peer_frame>,
+    caf::reacts_to<found_atom, std::string, std::string, std::string>, caf::reacts_to<lost_atom, std::string>,
+    caf::reacts_to<raft_atom>, caf::reacts_to<read_atom, entries_read_ptr>,
+    caf::reacts_to<cut_atom, flush_report>,
     // Retention: the log shall begin at the position, but nothing goes that is younger than the time or
     // waits.
     caf::reacts_to<plan_atom, log_position, timestamp_ms>,
@@ -294,6 +314,8 @@ HOLDFAST_LOCAL_MESSAGE(holdfast::actors::batch_outcomes_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::append_request_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::flush_request_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::flush_report)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::entries_wanted_ptr)
+HOLDFAST_LOCAL_MESSAGE(holdfast::actors::entries_read_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::checkpoint_job_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::trim_plan_ptr)
 HOLDFAST_LOCAL_MESSAGE(holdfast::actors::half_query_ptr)

@@ -3,6 +3,7 @@
 #include "actors/frame_decoding.hpp"
 #include "actors/routes.hpp"
 #include "protocol/admin_bodies.hpp"
+#include "protocol/cluster_status.hpp"
 
 #include <utility>
 
@@ -21,6 +22,7 @@ bool is_name_service_code(request_code code) {
     case request_code::delete_topic_in_name_server:
     case request_code::get_kv_config:
     case request_code::get_kv_list_by_namespace:
+    case request_code::cluster_status:
         return true;
     default:
         return false;
@@ -53,6 +55,9 @@ void name_service_state::answer(byte_buffer& out) {
                                         environment_->broker_address};
         return protocol::append_success(out, to, as_bytes(protocol::encode_topic_list(list)));
     }
+    case request_code::cluster_status:
+        return protocol::append_success(out, to,
+                                        as_bytes(protocol::encode_cluster_status(status_of(*environment_))));
     case request_code::delete_topic_in_name_server:
         // Routes come from the broker's topics: with the topic deleted there (215) nothing is left to do
         // here.

@@ -3,6 +3,7 @@
 #include "actors/admin.hpp"
 #include "actors/boot.hpp"
 #include "actors/checkpointer.hpp"
+#include "actors/cluster_hello.hpp"
 #include "actors/commit_log.hpp"
 #include "actors/consumer_group.hpp"
 #include "actors/delay_scheduler.hpp"
@@ -10,7 +11,9 @@
 #include "actors/key_indexer.hpp"
 #include "actors/limits.hpp"
 #include "actors/name_service.hpp"
+#include "actors/placement.hpp"
 #include "actors/reader.hpp"
+#include "actors/replicator.hpp"
 #include "actors/retry_service.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/session_router.hpp"
@@ -26,8 +29,11 @@
 #include <cstdio>
 #include <malloc.h>
 #include <mutex>
+#include <optional>
+#include <random>
 #include <spdlog/spdlog.h>
 #include <thread>
+#include <unistd.h>
 
 namespace holdfast::actors {
 namespace {
@@ -37,6 +43,8 @@ using namespace std::chrono_literals;
 constexpr auto drain_deadline = 10s;
 constexpr auto offsets_deadline = 3s;
 constexpr auto close_deadline = 2s;
+// How often a node that waits for its group to have a leader looks.
+constexpr timespec announce_interval{0, 50'000'000};
 
 std::chrono::microseconds wall_time() {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -69,6 +77,9 @@ void tune_allocator() {
     mallopt(M_ARENA_MAX, 4);
 }
 
+// This process to itself: it lost the lead and starts anew as a follower.
+constexpr int deposed_signal = SIGUSR1;
+
 // SIGTERM and SIGINT are waited for; they must be blocked before the first thread is made.
 sigset_t block_signals() {
     std::signal(SIGPIPE, SIG_IGN);
@@ -76,6 +87,7 @@ sigset_t block_signals() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, deposed_signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return signals;
 }
@@ -109,6 +121,26 @@ class start_signal {
     bool done_ = false;
 };
 
+cluster_settings links_of(const config::node_config& config, const storage::hard_state& identity) {
+    cluster_settings settings;
+    settings.group = config.broker_name;
+    settings.cluster = config.cluster_name;
+    settings.name = config.node_name;
+    settings.incarnation = storage::to_string(identity.id);
+    settings.bind_address = config.cluster_bind_address;
+    settings.port = config.cluster_port;
+    for (const auto& peer : config.peers)
+        settings.peers.push_back({peer.name, peer.host, peer.port});
+    if (!config.cluster_tls_cert.empty())
+        settings.tls = cluster_tls{config.cluster_tls_cert, config.cluster_tls_key, config.cluster_tls_ca};
+    return settings;
+}
+
+enum class haste : std::uint8_t {
+    none,  // what was accepted is finished first
+    great, // it can't be: this node no longer leads
+};
+
 class node {
   public:
     node(const config::node_config& config, booted_replica booted)
@@ -117,21 +149,36 @@ class node {
           view_(booted_.state, *booted_.store),
           system_config_{} {
         configure(system_config_, config_);
+        if (!config_.peers.empty()) {
+            links_.emplace(links_of(config_, booted_.hard_state));
+            links_->configure(system_config_);
+        }
         system_ = std::make_unique<caf::actor_system>(system_config_);
     }
 
     result<void> start();
+    // Alone: always. In a group: it leads, or follows somebody who does.
+    [[nodiscard]] bool is_ready() const;
     void announce() const;
-    void stop();
+    void stop(haste how);
+
+    [[nodiscard]] bool was_deposed() const { return was_deposed_; }
+    [[nodiscard]] std::uint16_t broker_port() const { return broker_port_; }
+    [[nodiscard]] std::uint16_t namesrv_port() const { return namesrv_port_; }
 
   private:
     void spawn_log();
     void spawn_services();
+    result<void> open_ports();
+    result<void> join_group();
+    void connect_group(commit_log_environment& environment);
+    [[nodiscard]] broker::replica_settings replica_settings_of() const;
     [[nodiscard]] commit_log_helpers make_helpers(const commit_log_actor& log);
+    [[nodiscard]] cluster_hello hello(bool has_empty_log) const;
 
     const config::node_config& config_;
     booted_replica booted_;
-    std::function<timestamp_ms()> clock_ = make_clock(booted_.tail.last_timestamp);
+    std::function<timestamp_ms()> clock_ = make_clock(booted_.start.applied.timestamp);
     committed_view view_;
     group_registry groups_;
     wake_registry waiters_;
@@ -139,8 +186,11 @@ class node {
     producer_connections producers_;
     node_health health_;
     node_counters counters_;
+    cluster_view cluster_;
     std::atomic<storage::key_index*> keys_{nullptr};
     start_signal started_;
+    std::atomic<bool> was_deposed_{false};
+    std::optional<placement> links_; // of a node that is not alone
     caf::actor_system_config system_config_;
     std::unique_ptr<caf::actor_system> system_;
 
@@ -155,12 +205,12 @@ class node {
 commit_log_helpers node::make_helpers(const commit_log_actor& log) {
     commit_log_helpers helpers;
     const auto flushing = system_->spawn<caf::detached>(
-        flusher, log, &booted_.log->writer(),
+        flusher, log, booted_.log.get(),
         flusher_settings{config_.flush == config::flush_type::sync, config_.flush_interval});
     helpers.flusher = flushing;
     if (config_.flush == config::flush_type::sync) {
         helpers.second_flusher =
-            system_->spawn<caf::detached>(flusher, log, &booted_.log->writer(), flusher_settings{});
+            system_->spawn<caf::detached>(flusher, log, booted_.log.get(), flusher_settings{});
         actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(helpers.second_flusher));
     }
     helpers.checkpointer = system_->spawn<caf::detached>(
@@ -173,28 +223,42 @@ commit_log_helpers node::make_helpers(const commit_log_actor& log) {
                                caf::actor_cast<caf::strong_actor_ptr>(helpers.checkpointer),
                                caf::actor_cast<caf::strong_actor_ptr>(helpers.indexer)})
         actors_.push_back(helper);
+    for (const auto& peer : config_.peers) {
+        const auto reading = system_->spawn<caf::detached>(replicator, log, booted_.log.get());
+        actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
+        helpers.replicators.emplace(peer.name, reading);
+    }
     return helpers;
 }
 
-void node::spawn_log() {
+broker::replica_settings node::replica_settings_of() const {
     broker::replica_settings settings;
-    settings.self = config_.node_name;
-    settings.members = {config_.node_name};
+    settings.raft.self = {config_.node_name, storage::to_string(booted_.hard_state.id)};
+    for (const auto& peer : config_.peers)
+        settings.raft.peers.push_back(peer.name);
+    settings.raft.heartbeat_interval = config_.heartbeat_interval;
+    settings.raft.election_timeout = config_.election_timeout;
+    settings.raft.window_bytes = config_.replication_window_bytes;
+    settings.raft.seed = std::random_device{}();
     if (config_.flush == config::flush_type::sync)
         settings.flushes_at_once = storage::log_writer::lanes;
     settings.max_entry_size =
         std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
-    auto replica =
-        std::make_shared<broker::replica>(std::move(settings), booted_.tail, std::move(booted_.state));
+    return settings;
+}
+
+void node::spawn_log() {
+    auto replica = std::make_shared<broker::replica>(replica_settings_of(), std::move(booted_.start),
+                                                     std::move(booted_.state));
 
     commit_log_environment environment;
     environment.view = &view_;
     environment.cache = &booted_.log->cache();
     environment.waiters = &waiters_;
     environment.wall_clock = clock_;
-    environment.persist_term = [this](term_number term) {
-        booted_.hard_state.term = term;
-        booted_.hard_state.vote = config_.node_name;
+    environment.persist_vote = [this](const consensus::hard_vote& vote) {
+        booted_.hard_state.term = vote.term;
+        booted_.hard_state.vote = vote.vote;
         return storage::save_hard_state(*booted_.files, hard_state_file(config_), booted_.hard_state);
     };
     environment.on_fenced = [this](const error& reason) {
@@ -207,15 +271,44 @@ void node::spawn_log() {
         // The scheduler may have found a full disk already.
         if (health_.now() == health::starting)
             health_.set(health::healthy, "");
+        health_.set_leads(true);
         started_.set();
+        caf::anon_send(environment_->admin, start_atom::value);
     };
     commit_log_settings log_settings;
+    if (links_) {
+        connect_group(environment);
+        log_settings.raft_interval = config_.heartbeat_interval / 3;
+    }
+    log_settings.segment_bytes = config_.segment_bytes;
+    log_settings.is_sync = config_.flush == config::flush_type::sync;
     log_settings.checkpoint_interval = config_.checkpoint_interval;
     log_settings.checkpoint_bytes = config_.checkpoint_bytes;
     log_settings.transaction_timeout = config_.transaction_timeout;
     environment_->log =
         system_->spawn(commit_log, std::move(replica), std::move(environment), log_settings,
                        std::function{[this](commit_log_actor log) { return make_helpers(log); }});
+}
+
+cluster_hello node::hello(bool has_empty_log) const {
+    return {environment_->broker_address, config_.segment_bytes, has_empty_log};
+}
+
+void node::connect_group(commit_log_environment& environment) {
+    environment.cluster = &cluster_;
+    environment.send_to_peer = [this](const std::string& peer, peer_frame frame) {
+        links_->send(peer, std::move(frame));
+    };
+    environment.on_first_entry = [this] { links_->set_hello(encode(hello(false))); };
+    environment.on_deposed = [this] {
+        health_.set_leads(false);
+        if (health_.now() == health::fenced || health_.now() == health::stopping)
+            return;
+        spdlog::warn("this node no longer leads its group: its clients are closed, and it goes on as a "
+                     "follower");
+        was_deposed_ = true;
+        ::kill(::getpid(), deposed_signal);
+    };
 }
 
 void node::spawn_services() {
@@ -254,7 +347,7 @@ void node::spawn_services() {
         actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
 }
 
-result<void> node::start() {
+result<void> node::open_ports() {
     io_ = std::make_unique<network::io_runner>(network::limits_of(config_));
     router_ = std::make_unique<session_router>(*system_, environment_);
     auto broker_port = io_->listen(config_.bind_address, config_.listen_port, *router_);
@@ -265,6 +358,28 @@ result<void> node::start() {
         return namesrv_port.failure();
     broker_port_ = *broker_port;
     namesrv_port_ = *namesrv_port;
+    return {};
+}
+
+result<void> node::join_group() {
+    links_->set_hello(encode(hello(booted_.log->recovered().end == log_position{0})));
+    const auto port = links_->start(*system_, environment_->log);
+    if (!port.ok())
+        return port.failure();
+    spdlog::info("the other nodes of the group reach this one at {}:{}", config_.cluster_bind_address, *port);
+    return {};
+}
+
+bool node::is_ready() const {
+    if (!links_)
+        return true;
+    const auto leader = cluster_.leader();
+    return !leader.empty() && (leader != config_.node_name || health_.leads());
+}
+
+result<void> node::start() {
+    if (auto opened = open_ports(); !opened.ok())
+        return opened.failure();
 
     auto& environment = *environment_;
     environment.config = &config_;
@@ -291,11 +406,20 @@ result<void> node::start() {
     environment.counters = &counters_;
     environment.wall_clock = clock_;
 
+    if (links_) {
+        environment.cluster = &cluster_;
+        cluster_.set_address(config_.node_name, environment.broker_address);
+        health_.set(health::healthy, "");
+    }
+
     spawn_log();
     spawn_services();
+    if (links_)
+        if (auto joined = join_group(); !joined.ok())
+            return joined.failure();
     caf::anon_send(environment.log, start_atom::value);
-    started_.wait();
-    caf::anon_send(environment.admin, start_atom::value);
+    if (!links_) // nobody else could answer either
+        started_.wait();
     io_->start();
     booted_.log->start_prewriting();
     return {};
@@ -312,11 +436,13 @@ void node::announce() const {
     std::fflush(stdout);
 }
 
-void node::stop() {
-    spdlog::info("stopping: finishing what was accepted");
-    io_->stop_accepting();
+void node::stop(haste how) {
+    if (how == haste::none)
+        spdlog::info("stopping: finishing what was accepted");
+    if (io_)
+        io_->stop_accepting();
     health_.set(health::stopping, "the broker is shutting down");
-    {
+    if (how == haste::none && environment_->log) {
         caf::scoped_actor self{*system_};
         // Offsets that were committed oneway and wait for their interval to be over.
         if (environment_->directory)
@@ -327,11 +453,15 @@ void node::stop() {
             .receive([](drained_atom) { spdlog::info("everything accepted is flushed and answered"); },
                      [](const caf::error&) { spdlog::warn("not everything could be flushed in time"); });
     }
-    io_->flush_and_close_all(std::chrono::milliseconds{close_deadline});
+    if (links_)
+        links_->stop();
+    if (io_)
+        io_->flush_and_close_all(how == haste::none ? std::chrono::milliseconds{close_deadline} : 100ms);
     io_.reset();
     for (const auto& actor : actors_)
         caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(environment_->log, caf::exit_reason::user_shutdown);
+    if (environment_->log)
+        caf::anon_send_exit(environment_->log, caf::exit_reason::user_shutdown);
     actors_.clear();
     // Sessions and readers use the environment to the end of their last turn.
     system_->await_all_actors_done();
@@ -340,27 +470,75 @@ void node::stop() {
     spdlog::info("stopped");
 }
 
+// Whose data this is must fit who the config says this node works with.
+result<void> check_group(const config::node_config& config, const booted_replica& booted) {
+    const auto& members = booted.state.members();
+    const auto refused = [&](const std::string& why) {
+        return error{errc::invalid_argument, "the data in " + config.store_path.string() + " " + why};
+    };
+    if (!config.peers.empty() && booted.hard_state.node_name != config.node_name)
+        return refused("is that of the node " + booted.hard_state.node_name + ", not of " + config.node_name +
+                       ": give each node a storePathRootDir of its own");
+    if (config.peers.empty() && !members.empty())
+        return refused("is that of a node of a group: say in `peers` which nodes it belongs to");
+    if (!config.peers.empty() && members.empty() && booted.state.runs().last() > term_number{0})
+        return refused("is that of a node that was alone: a group begins with empty nodes; send its messages "
+                       "there with a client, or run it without `peers`");
+    for (const auto& member : members) {
+        const bool is_known =
+            member.name == config.node_name ||
+            std::any_of(config.peers.begin(), config.peers.end(),
+                        [&](const config::peer_address& peer) { return peer.name == member.name; });
+        if (!is_known)
+            return refused("belongs to a group with a node " + member.name + ", which `peers` does not name");
+    }
+    return {};
+}
+
+// Until a signal ends this node's life. The signal.
+int serve(const node& running, const sigset_t& signals, bool is_announced) {
+    while (!is_announced) {
+        if (const int received = sigtimedwait(&signals, nullptr, &announce_interval); received > 0)
+            return received;
+        if (running.is_ready()) {
+            running.announce();
+            is_announced = true;
+        }
+    }
+    int received = 0;
+    sigwait(&signals, &received);
+    return received;
+}
+
 } // namespace
 
 int run_node(const config::node_config& config) {
     tune_allocator();
     const auto signals = block_signals();
-    auto booted = boot(config);
-    if (!booted.ok()) {
-        spdlog::critical("can't start: {}", booted.failure().message);
-        return 1;
+    auto settings = config;
+    for (bool is_announced = false;; is_announced = true) {
+        auto booted = boot(settings);
+        if (booted.ok())
+            if (auto fits = check_group(settings, *booted); !fits.ok())
+                booted = fits.failure();
+        if (!booted.ok()) {
+            spdlog::critical("can't start: {}", booted.failure().message);
+            return 1;
+        }
+        node running{settings, std::move(*booted)};
+        if (const auto started = running.start(); !started.ok()) {
+            spdlog::critical("can't start: {}", started.failure().message);
+            running.stop(haste::great);
+            return 1;
+        }
+        const int received = serve(running, signals, is_announced);
+        const bool goes_on = received == deposed_signal && running.was_deposed();
+        running.stop(goes_on ? haste::great : haste::none);
+        if (!goes_on)
+            return 0;
+        settings.listen_port = running.broker_port();
+        settings.namesrv_port = running.namesrv_port();
     }
-    node running{config, std::move(*booted)};
-    if (const auto started = running.start(); !started.ok()) {
-        spdlog::critical("can't start: {}", started.failure().message);
-        running.stop();
-        return 1;
-    }
-    running.announce();
-    int received = 0;
-    sigwait(&signals, &received);
-    running.stop();
-    return 0;
 }
 
 } // namespace holdfast::actors

@@ -19,7 +19,11 @@ enum class health : std::uint8_t {
 class node_health {
   public:
     [[nodiscard]] health now() const { return now_.load(std::memory_order_acquire); }
-    [[nodiscard]] bool takes_messages() const { return now() == health::healthy; }
+    // It leads its group (a node alone always does, once it has started): it may answer for it.
+    [[nodiscard]] bool leads() const { return leads_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool takes_messages() const { return leads() && now() == health::healthy; }
+
+    void set_leads(bool leads) { leads_.store(leads, std::memory_order_release); }
 
     // Fencing and stopping are final: a later, milder word does not undo them.
     void set(health state, std::string reason) {
@@ -32,6 +36,8 @@ class node_health {
     }
     [[nodiscard]] std::string reason() const {
         const std::lock_guard lock{mutex_};
+        if (!leads() && (now() == health::healthy || now() == health::disk_full))
+            return "this node does not lead its group: ask the name service again where the leader is";
         return reason_;
     }
 
@@ -39,6 +45,7 @@ class node_health {
     mutable std::mutex mutex_;
     std::string reason_ = "the broker is starting";
     std::atomic<health> now_{health::starting};
+    std::atomic<bool> leads_{false};
 };
 
 } // namespace holdfast::actors

@@ -2,12 +2,57 @@
 
 #include "protocol/names.hpp"
 
+#include <algorithm>
+
 namespace holdfast::actors {
 namespace {
 
+// One broker to clients, however many nodes it has: the leader under id 0, which takes sends, the others
+// behind it. Without a leader there is no id 0, and clients ask again.
 protocol::broker_data this_broker(const session_environment& environment) {
     const auto& config = *environment.config;
-    return {config.cluster_name, config.broker_name, {{config.broker_id, environment.broker_address}}};
+    protocol::broker_data broker{config.cluster_name, config.broker_name, {}};
+    if (environment.cluster == nullptr) {
+        broker.addresses[config.broker_id] = environment.broker_address;
+        return broker;
+    }
+    const auto leader = environment.cluster->leader();
+    std::int64_t next_id = 1;
+    for (const auto& [node, address] : environment.cluster->addresses())
+        broker.addresses[node == leader ? 0 : next_id++] = address;
+    return broker;
+}
+
+protocol::replica_role role_of(const cluster_standing& standing) {
+    if (!standing.is_member)
+        return protocol::replica_role::learner;
+    switch (standing.role) {
+    case consensus::role::leader:
+        return protocol::replica_role::leader;
+    case consensus::role::candidate:
+        return protocol::replica_role::candidate;
+    case consensus::role::follower:
+        break;
+    }
+    return protocol::replica_role::follower;
+}
+
+void add_group(const cluster_view& cluster, protocol::cluster_status& status) {
+    const auto standing = cluster.now();
+    const auto addresses = cluster.addresses();
+    status.role = role_of(standing);
+    status.term = standing.term;
+    status.leader = standing.leader;
+    for (const auto& member : standing.members) {
+        const auto address = addresses.find(member.name);
+        status.members.push_back({member.name, member.incarnation, true,
+                                  address == addresses.end() ? std::string{} : address->second});
+    }
+    for (const auto& [name, follower] : standing.followers)
+        status.followers.push_back(
+            {name, follower.matched,
+             status.watermarks.appended - std::min(status.watermarks.appended, follower.matched),
+             follower.silent_for.count(), follower.is_streaming ? "replicating" : "probing"});
 }
 
 } // namespace
@@ -38,6 +83,23 @@ protocol::cluster_info cluster_of(const session_environment& environment) {
     info.brokers[config.broker_name] = this_broker(environment);
     info.clusters[config.cluster_name] = {config.broker_name};
     return info;
+}
+
+protocol::cluster_status status_of(const session_environment& environment) {
+    const auto& config = *environment.config;
+    const auto marks = environment.view->marks();
+    protocol::cluster_status status;
+    status.group = config.broker_name;
+    status.node = config.node_name;
+    status.watermarks = {marks.first, marks.appended, marks.flushed, marks.committed, marks.applied};
+    if (environment.cluster != nullptr) {
+        add_group(*environment.cluster, status);
+        return status;
+    }
+    status.role = protocol::replica_role::leader;
+    status.leader = config.node_name;
+    status.members.push_back({config.node_name, "", true, environment.broker_address});
+    return status;
 }
 
 } // namespace holdfast::actors

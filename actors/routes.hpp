@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/session_environment.hpp"
+#include "protocol/cluster_status.hpp"
 #include "protocol/route.hpp"
 
 #include <optional>
@@ -15,5 +16,8 @@ namespace holdfast::actors {
 [[nodiscard]] std::optional<protocol::topic_route> route_of(const session_environment& environment,
                                                             std::string_view topic);
 [[nodiscard]] protocol::cluster_info cluster_of(const session_environment& environment);
+
+// What this node says of itself and its group (`holdfast cluster status`).
+[[nodiscard]] protocol::cluster_status status_of(const session_environment& environment);
 
 } // namespace holdfast::actors

@@ -1,6 +1,7 @@
 // What every session and service works with. Made once by the node; everything in it outlives them.
 #pragma once
 
+#include "actors/cluster_view.hpp"
 #include "actors/committed_view.hpp"
 #include "actors/group_registry.hpp"
 #include "actors/messages.hpp"
@@ -38,6 +39,7 @@ struct session_environment {
     queue_owners* owners = nullptr;
     producer_connections* producers = nullptr;
     node_health* health = nullptr;
+    const cluster_view* cluster = nullptr; // nullptr: this node is alone
     node_counters* counters = nullptr;
     std::function<timestamp_ms()> wall_clock;
 

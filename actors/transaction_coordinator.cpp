@@ -36,7 +36,7 @@ void transaction_coordinator_state::tick() {
     for (const auto& group : slow_groups_)
         schedule_->joined(group);
     slow_groups_.clear();
-    if (!asking_log_ && environment_->health->now() != health::fenced)
+    if (!asking_log_ && environment_->health->leads() && environment_->health->now() != health::fenced)
         ask_log();
 }
 

@@ -104,6 +104,7 @@ class repair_test : public testing::audit_fixture {};
 
 TEST_F(repair_test, a_repair_builds_everything_derived_again) {
     data_.send("orders", 0, 3);
+    const auto last_entry = data_.last_entry();
     data_.stop();
     data_.tamper([](const auto&, auto& batch) {
         for (const char prefix : {'q', 'o', 'h', 'd', 'y'})
@@ -114,7 +115,8 @@ TEST_F(repair_test, a_repair_builds_everything_derived_again) {
     const auto repaired = repair_derived(data_.path());
     ASSERT_TRUE(repaired.ok()) << repaired.failure();
     expect_clean();
-    EXPECT_EQ(audited().applied, data_.end());
+    // That the last entry is committed is for the node to find out when it leads.
+    EXPECT_EQ(audited().applied, last_entry);
     EXPECT_EQ(audited().keys, 2 * 137U);
 }
 

@@ -38,9 +38,9 @@ class commit_logs : public testing::actor_fixture {
 
 TEST_F(commit_logs, leads_when_its_first_entry_is_on_the_disk) {
     std::vector<term_number> persisted;
-    persist_term = [&](term_number term) {
+    persist_vote = [&](const consensus::hard_vote& vote) {
         EXPECT_TRUE(disk->flushes.empty()) << "the term comes before its first entry";
-        persisted.push_back(term);
+        persisted.push_back(vote.term);
         return result<void>{};
     };
     lead();
@@ -50,7 +50,9 @@ TEST_F(commit_logs, leads_when_its_first_entry_is_on_the_disk) {
 }
 
 TEST_F(commit_logs, a_term_that_can_not_be_kept_leads_nothing) {
-    persist_term = [](term_number) { return result<void>{error{errc::io_failed, "read-only"}}; };
+    persist_vote = [](const consensus::hard_vote&) {
+        return result<void>{error{errc::io_failed, "read-only"}};
+    };
     lead();
     EXPECT_EQ(leading, 0);
     EXPECT_EQ(fenced, std::vector<std::string>{"read-only"});

@@ -44,13 +44,15 @@ class data_directory {
         booted_ = std::make_unique<booted_replica>(std::move(*booted));
         id_ = storage::to_string(booted_->hard_state.id);
         pending_ = {};
-        broker::replica_settings settings{"a", {"a"}, config_.segment_bytes - storage::entry_alignment};
-        replica_.emplace(settings, booted_->tail, std::move(booted_->state));
-        const auto elected = replica_->step(broker::started{});
-        booted_->hard_state.term = *elected.persist_term;
+        broker::replica_settings settings;
+        settings.raft.self = {"a", storage::to_string(booted_->hard_state.id)};
+        settings.max_entry_size = config_.segment_bytes - storage::entry_alignment;
+        replica_.emplace(std::move(settings), std::move(booted_->start), std::move(booted_->state));
+        auto elected = replica_->step(broker::started{});
+        booted_->hard_state.term = elected.persist->term;
         ASSERT_TRUE(
             storage::save_hard_state(*booted_->files, hard_state_file(config_), booted_->hard_state).ok());
-        carry_out(replica_->step(broker::term_persisted{}));
+        carry_out(std::move(elected));
     }
     // As kill -9: what no checkpoint has is only in the log.
     void stop() {

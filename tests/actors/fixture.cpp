@@ -180,16 +180,18 @@ void actor_fixture::fail_flush() {
 }
 
 void actor_fixture::spawn_log() {
-    broker::recovered_tail tail;
-    tail.geometry = {log_position{0}, 64U << 20U, 64U << 20U};
-    auto replica = std::make_shared<broker::replica>(broker::replica_settings{"a", {"a"}, max_entry_bytes},
-                                                     tail, broker::state{});
+    broker::replica_log log;
+    log.applied.geometry = {log_position{0}, 64U << 20U, 64U << 20U};
+    broker::replica_settings settings;
+    settings.raft.self = {"a", "first"};
+    settings.max_entry_size = max_entry_bytes;
+    auto replica = std::make_shared<broker::replica>(std::move(settings), std::move(log), broker::state{});
     commit_log_environment surroundings;
     surroundings.view = &*view;
     surroundings.cache = &cache;
     surroundings.waiters = &waiters;
     surroundings.wall_clock = [this] { return now; };
-    surroundings.persist_term = [this](term_number term) { return persist_term(term); };
+    surroundings.persist_vote = [this](const consensus::hard_vote& vote) { return persist_vote(vote); };
     surroundings.on_fenced = [this](const error& reason) {
         fenced.push_back(reason.message);
         health_of_node.set(health::fenced, "fenced: " + reason.message);
@@ -197,12 +199,14 @@ void actor_fixture::spawn_log() {
     surroundings.on_leading = [this] {
         ++leading;
         health_of_node.set(health::healthy, "");
+        health_of_node.set_leads(true);
     };
     const auto make_helpers = [this](const commit_log_actor&) {
         commit_log_helpers helpers;
         helpers.flusher = system_->spawn([disk = disk]() -> flusher_actor::behavior_type {
             return {
-                [disk](flush_atom, const flush_request_ptr& request) { disk->flushes.push_back(request); }};
+                [disk](flush_atom, const flush_request_ptr& request) { disk->flushes.push_back(request); },
+                [](cut_atom, log_position) {}};
         });
         helpers.checkpointer = system_->spawn([disk = disk]() -> checkpointer_actor::behavior_type {
             return {[disk](save_atom, const checkpoint_job_ptr& job) { disk->checkpoints.push_back(job); },

@@ -184,7 +184,9 @@ class actor_fixture : public ::testing::Test {
 
     // Change these before lead().
     config::node_config config;
-    std::function<result<void>(term_number)> persist_term = [](term_number) { return result<void>{}; };
+    std::function<result<void>(const consensus::hard_vote&)> persist_vote = [](const consensus::hard_vote&) {
+        return result<void>{};
+    };
     commit_log_settings log_settings;
     std::uint64_t max_entry_bytes = 1U << 20U;
 
