@@ -1,3 +1,5 @@
+// One raft, or a few with their messages carried by hand. What happens among replicas with disks is
+// tests/simulation's.
 #include "consensus/raft.hpp"
 
 #include <gtest/gtest.h>
@@ -8,8 +10,92 @@
 namespace holdfast::consensus {
 namespace {
 
+using ms = steady_ms;
+
 log_position at(std::uint64_t position) {
     return log_position{position};
+}
+
+member node(const std::string& name, const std::string& life = "1") {
+    return {name, name + life};
+}
+
+const std::vector<member> abc{node("a"), node("b"), node("c")};
+
+raft_settings settings_of(const std::string& name) {
+    raft_settings settings;
+    settings.self = node(name);
+    for (const auto& one : abc)
+        if (one.name != name)
+            settings.peers.push_back(one.name);
+    settings.seed = static_cast<std::uint64_t>(name.front());
+    return settings;
+}
+
+// A member of abc with a log of `end` bytes, all of term `last`, as after a restart.
+raft member_of_three(const std::string& name, std::uint64_t end = 128, std::uint64_t last = 1,
+                     std::uint64_t term = 1) {
+    log_summary log;
+    log.end = at(end);
+    log.members = abc;
+    if (end > 0)
+        log.runs.note(at(0), term_number{last});
+    raft made{settings_of(name), {term_number{term}, ""}, std::move(log)};
+    actions out;
+    made.start(ms{0}, out);
+    EXPECT_TRUE(out.messages.empty());
+    return made;
+}
+
+message from(const std::string& name, std::uint64_t term, message_body body) {
+    return {node(name), "", term_number{term}, std::move(body)};
+}
+
+template <class Body>
+std::vector<Body> said(const actions& out) {
+    std::vector<Body> found;
+    for (const auto& one : out.messages)
+        if (const auto* const body = std::get_if<Body>(&one.body))
+            found.push_back(*body);
+    return found;
+}
+
+vote_request asks(const std::string& voter, std::uint64_t end = 128, std::uint64_t last = 1) {
+    vote_request asked;
+    asked.log_end = at(end);
+    asked.last_term = term_number{last};
+    asked.voter_incarnation = node(voter).incarnation;
+    return asked;
+}
+
+bool grants(raft& voter, const vote_request& asked, std::uint64_t term, ms now,
+            const std::string& candidate = "b") {
+    actions out;
+    voter.receive(from(candidate, term, asked), now, out);
+    const auto answers = said<vote_answer>(out);
+    EXPECT_EQ(answers.size(), 1U);
+    return !answers.empty() && answers.front().is_granted;
+}
+
+// Leads in term 2 from a log of 128 bytes, own first entry [128, 256).
+raft leader_of_three() {
+    auto one = member_of_three("a");
+    actions out;
+    one.tick(ms{2'000}, out);
+    one.receive(from("b", 2, vote_answer{true, true}), ms{2'000}, out);
+    one.receive(from("b", 2, vote_answer{false, true}), ms{2'000}, out);
+    EXPECT_TRUE(out.has_won);
+    one.appended(at(128), term_number{2}, at(256));
+    one.lead_from(at(256));
+    return one;
+}
+
+append_answer matched(std::uint64_t flushed, std::uint64_t sequence = 1) {
+    append_answer answer;
+    answer.is_matched = true;
+    answer.flushed = answer.log_end = at(flushed);
+    answer.sequence = sequence;
+    return answer;
 }
 
 TEST(majority_position, is_what_more_than_half_have_reached) {
@@ -38,66 +124,259 @@ TEST(majority_position, holds_for_every_arrangement) {
 }
 
 TEST(raft, a_group_of_one_wins_its_election_at_once) {
-    raft alone{"a", {"a"}, term_number{6}};
-    EXPECT_EQ(alone.current_role(), role::follower);
-    EXPECT_EQ(alone.term(), term_number{6});
-    EXPECT_TRUE(alone.campaign());
+    raft_settings settings;
+    settings.self = node("a");
+    raft alone{settings, {term_number{6}, ""}, {}};
+    actions out;
+    alone.start(ms{0}, out);
+    EXPECT_TRUE(out.has_won);
+    ASSERT_TRUE(out.persist);
+    EXPECT_EQ(*out.persist, (hard_vote{term_number{7}, "a"}));
     EXPECT_EQ(alone.current_role(), role::leader);
-    EXPECT_EQ(alone.term(), term_number{7});
 }
 
-TEST(raft, a_member_of_three_does_not_win_alone) {
-    raft one{"a", {"a", "b", "c"}, term_number{1}};
-    EXPECT_FALSE(one.campaign());
-    EXPECT_EQ(one.current_role(), role::follower);
-    EXPECT_FALSE(one.flushed("a", at(100)));
-    EXPECT_EQ(one.commit(), at(0));
-}
-
-TEST(raft, commits_what_it_has_flushed_when_alone) {
-    raft alone{"a", {"a"}, term_number{0}};
-    ASSERT_TRUE(alone.campaign());
-    alone.lead_from(at(128));
-    EXPECT_TRUE(alone.flushed("a", at(128)));
-    EXPECT_EQ(alone.commit(), at(128));
-    EXPECT_FALSE(alone.flushed("a", at(128))) << "nothing new";
-    EXPECT_FALSE(alone.flushed("a", at(64))) << "a late report takes nothing back";
-    EXPECT_EQ(alone.commit(), at(128));
-    EXPECT_TRUE(alone.flushed("a", at(4096)));
-    EXPECT_EQ(alone.commit(), at(4096));
-}
-
-// Thesis 3.6.2, figure 3.7: an entry of an older term may be on a majority and still be overwritten. So it is
-// not committed by counting, but only by an entry of the own term behind it.
+// Thesis 3.6.2, figure 3.7: an entry of an older term may be on a majority and still be overwritten.
 TEST(raft, an_entry_of_an_older_term_is_not_committed_by_counting) {
-    raft alone{"a", {"a"}, term_number{3}};
-    ASSERT_TRUE(alone.campaign());
-    EXPECT_FALSE(alone.flushed("a", at(1000))) << "the leadership's first entry is not even written";
-    alone.lead_from(at(1128));
-    EXPECT_FALSE(alone.flushed("a", at(1064))) << "on a majority, but all of it of an older term";
-    EXPECT_EQ(alone.commit(), at(0));
-    EXPECT_TRUE(alone.flushed("a", at(1128)));
-    EXPECT_EQ(alone.commit(), at(1128)) << "with the first own entry everything before it";
+    auto leader = leader_of_three();
+    EXPECT_FALSE(leader.flushed(at(128)));
+    actions out;
+    leader.receive(from("b", 2, matched(128)), ms{2'000}, out);
+    EXPECT_EQ(leader.commit(), at(0)) << "on a majority, but all of it of an older term";
+    EXPECT_FALSE(leader.flushed(at(256)));
+    leader.receive(from("b", 2, matched(256)), ms{2'000}, out);
+    EXPECT_EQ(leader.commit(), at(256)) << "with the first own entry everything before it";
+    EXPECT_TRUE(leader.commits_own_term());
 }
 
-TEST(raft, nothing_commits_between_an_election_and_the_first_entry) {
-    raft alone{"a", {"a"}, term_number{0}};
-    ASSERT_TRUE(alone.campaign());
-    alone.lead_from(at(64));
-    ASSERT_TRUE(alone.flushed("a", at(64)));
-    ASSERT_TRUE(alone.campaign()); // a new term: the old one's counting ends
-    EXPECT_FALSE(alone.flushed("a", at(512)));
-    EXPECT_EQ(alone.commit(), at(64));
-    alone.lead_from(at(576));
-    EXPECT_TRUE(alone.flushed("a", at(576)));
+TEST(raft, the_leaders_own_disk_need_not_be_among_the_majority) {
+    auto leader = leader_of_three();
+    actions out;
+    leader.receive(from("b", 2, matched(256)), ms{2'000}, out);
+    EXPECT_EQ(leader.commit(), at(0));
+    leader.receive(from("c", 2, matched(256)), ms{2'000}, out);
+    EXPECT_EQ(leader.commit(), at(256));
 }
 
-TEST(raft, what_was_committed_before_a_start_is_taken_over_and_never_falls) {
-    raft alone{"a", {"a"}, term_number{0}};
-    alone.restore_commit(at(640));
-    EXPECT_EQ(alone.commit(), at(640));
-    alone.restore_commit(at(64));
-    EXPECT_EQ(alone.commit(), at(640));
+TEST(raft, an_acknowledgement_of_another_incarnation_does_not_count) {
+    auto leader = leader_of_three();
+    leader.flushed(at(256));
+    actions out;
+    leader.receive({node("b", "2"), "a", term_number{2}, matched(256)}, ms{2'000}, out);
+    EXPECT_EQ(leader.commit(), at(0));
+}
+
+TEST(raft, asks_first_whether_an_election_is_worth_while) {
+    auto one = member_of_three("a");
+    actions out;
+    one.tick(ms{900}, out);
+    EXPECT_TRUE(out.messages.empty()) << "the election timeout is not over";
+    one.tick(ms{1'600}, out);
+    ASSERT_EQ(said<vote_request>(out).size(), 2U);
+    EXPECT_TRUE(said<vote_request>(out).front().is_pre_vote);
+    EXPECT_EQ(out.messages.front().term, term_number{2});
+    EXPECT_EQ(one.term(), term_number{1}) << "nothing changes by asking";
+    EXPECT_FALSE(out.persist);
+    out = {};
+    one.receive(from("c", 2, vote_answer{true, true}), ms{1'600}, out);
+    EXPECT_EQ(one.term(), term_number{2});
+    ASSERT_TRUE(out.persist);
+    EXPECT_EQ(out.persist->vote, "a");
+    EXPECT_FALSE(said<vote_request>(out).front().is_pre_vote);
+    EXPECT_FALSE(out.has_won);
+    one.receive(from("c", 2, vote_answer{false, false}), ms{1'600}, out);
+    EXPECT_FALSE(out.has_won);
+    one.receive(from("b", 2, vote_answer{false, true}), ms{1'600}, out);
+    EXPECT_TRUE(out.has_won);
+}
+
+TEST(raft, votes_once_a_term_and_durably_first) {
+    auto voter = member_of_three("a");
+    actions out;
+    voter.receive(from("b", 2, asks("a")), ms{2'000}, out);
+    ASSERT_TRUE(out.persist);
+    EXPECT_EQ(*out.persist, (hard_vote{term_number{2}, "b"}));
+    EXPECT_TRUE(grants(voter, asks("a"), 2, ms{2'000})) << "the same candidate may ask again";
+    EXPECT_FALSE(grants(voter, asks("a"), 2, ms{2'000}, "c"));
+    EXPECT_FALSE(grants(voter, asks("a"), 1, ms{2'000}, "c")) << "an old term";
+    EXPECT_TRUE(grants(voter, asks("a"), 3, ms{2'000}, "c"));
+}
+
+// Thesis 3.6.1.
+TEST(raft, votes_for_no_log_that_lacks_something) {
+    auto voter = member_of_three("a", 256, 3, 3);
+    EXPECT_FALSE(grants(voter, asks("a", 192, 3), 4, ms{2'000}));
+    EXPECT_FALSE(grants(voter, asks("a", 4096, 2), 5, ms{2'000}));
+    EXPECT_TRUE(grants(voter, asks("a", 256, 3), 6, ms{2'000}));
+    EXPECT_TRUE(grants(voter, asks("a", 64, 4), 7, ms{2'000}));
+}
+
+// Thesis 4.2.3 and 9.6.
+TEST(raft, votes_for_nobody_while_it_hears_a_leader_unless_that_one_asks_for_it) {
+    auto voter = member_of_three("a");
+    actions out;
+    EXPECT_TRUE(voter.hear_leader(from("c", 1, append_request{}), ms{5'000}, out));
+    auto asked = asks("a");
+    asked.is_pre_vote = true;
+    EXPECT_FALSE(grants(voter, asked, 2, ms{5'500}));
+    asked.is_pre_vote = false;
+    EXPECT_FALSE(grants(voter, asked, 2, ms{5'500}));
+    EXPECT_EQ(voter.term(), term_number{1});
+    asked.is_transfer = true;
+    EXPECT_TRUE(grants(voter, asked, 2, ms{5'500}));
+    EXPECT_EQ(voter.term(), term_number{2});
+}
+
+TEST(raft, a_lost_leader_ends_its_lease_and_a_silent_one_too) {
+    auto voter = member_of_three("a");
+    actions out;
+    ASSERT_TRUE(voter.hear_leader(from("c", 1, append_request{}), ms{5'000}, out));
+    auto asked = asks("a");
+    asked.is_pre_vote = true;
+    EXPECT_TRUE(grants(voter, asked, 2, ms{6'000}));
+    voter.peer_lost("c", ms{5'100});
+    EXPECT_TRUE(grants(voter, asked, 2, ms{5'100}));
+    voter.tick(ms{5'201}, out);
+    EXPECT_EQ(voter.current_role(), role::candidate) << "it does not wait for the timeout";
+}
+
+TEST(raft, a_node_whose_disk_was_wiped_votes_for_nobody) {
+    raft_settings settings = settings_of("a");
+    settings.self = node("a", "2");
+    raft wiped{settings, {}, {}};
+    actions out;
+    wiped.start(ms{0}, out);
+    EXPECT_FALSE(grants(wiped, asks("a"), 2, ms{9'000})) << "they mean the one that was";
+    EXPECT_EQ(wiped.term(), term_number{0});
+    wiped.tick(ms{9'000}, out);
+    EXPECT_TRUE(said<vote_request>(out).empty()) << "nor does it stand for election";
+}
+
+TEST(raft, a_vote_of_the_wiped_node_that_has_a_voters_name_does_not_count) {
+    auto one = member_of_three("a");
+    actions out;
+    one.tick(ms{2'000}, out);
+    one.receive(from("b", 2, vote_answer{true, true}), ms{2'000}, out);
+    one.receive({node("c", "2"), "a", term_number{2}, vote_answer{false, true}}, ms{2'000}, out);
+    EXPECT_FALSE(out.has_won);
+}
+
+// Thesis 6.2.
+TEST(raft, a_leader_that_no_majority_answers_steps_down) {
+    auto leader = leader_of_three();
+    actions out;
+    leader.receive(from("b", 2, matched(256)), ms{2'900}, out);
+    leader.tick(ms{3'800}, out);
+    EXPECT_FALSE(out.was_deposed);
+    leader.tick(ms{3'901}, out);
+    EXPECT_TRUE(out.was_deposed);
+    EXPECT_EQ(leader.current_role(), role::follower);
+    EXPECT_EQ(leader.term(), term_number{2});
+}
+
+TEST(raft, hears_only_the_leader_of_the_current_term) {
+    auto one = member_of_three("a", 128, 1, 4);
+    actions out;
+    EXPECT_FALSE(one.hear_leader(from("b", 3, append_request{}), ms{0}, out));
+    ASSERT_EQ(out.messages.size(), 1U);
+    EXPECT_EQ(out.messages.front().term, term_number{4}) << "so that the old leader learns of it";
+    EXPECT_TRUE(one.hear_leader(from("b", 5, append_request{}), ms{0}, out));
+    EXPECT_EQ(*out.persist, (hard_vote{term_number{5}, ""}));
+    EXPECT_EQ(one.leader(), "b");
+}
+
+// Thesis 3.10.
+TEST(raft, leadership_goes_to_the_best_follower_that_is_reachable) {
+    auto leader = leader_of_three();
+    leader.flushed(at(256));
+    actions out;
+    leader.receive(from("b", 2, matched(256)), ms{2'000}, out);
+    out = {};
+    leader.transfer(out);
+    EXPECT_TRUE(out.messages.empty()) << "nobody is connected";
+    leader.peer_found(node("c"), false, ms{2'000});
+    leader.transfer(out);
+    EXPECT_TRUE(out.messages.empty()) << "it lacks what is committed";
+    leader.peer_found(node("b"), false, ms{2'000});
+    leader.transfer(out);
+    ASSERT_EQ(said<timeout_now>(out).size(), 1U);
+    EXPECT_EQ(out.messages.back().to, "b");
+
+    auto follower = member_of_three("b", 256, 2, 2);
+    out = {};
+    follower.receive(from("a", 2, timeout_now{}), ms{10}, out);
+    EXPECT_EQ(follower.term(), term_number{3});
+    ASSERT_EQ(said<vote_request>(out).size(), 2U);
+    EXPECT_TRUE(said<vote_request>(out).front().is_transfer);
+}
+
+TEST(raft, a_retired_leader_hands_over_and_says_nothing_more) {
+    auto leader = leader_of_three();
+    leader.peer_found(node("b"), false, ms{2'000});
+    actions out;
+    leader.receive(from("b", 2, matched(256)), ms{2'000}, out);
+    out = {};
+    leader.retire(out);
+    EXPECT_EQ(said<timeout_now>(out).size(), 1U);
+    EXPECT_TRUE(out.was_deposed);
+    out = {};
+    leader.tick(ms{9'000}, out);
+    leader.receive(from("b", 9, asks("a", 4096, 8)), ms{9'000}, out);
+    EXPECT_FALSE(leader.hear_leader(from("b", 9, append_request{}), ms{9'000}, out));
+    EXPECT_TRUE(out.messages.empty());
+}
+
+// --- a group's beginning, and its members
+// -------------------------------------------------------------------
+
+TEST(raft, a_group_forms_when_all_its_nodes_are_there_and_empty) {
+    raft one{settings_of("a"), {}, {}};
+    actions out;
+    one.start(ms{0}, out);
+    one.peer_found(node("b"), true, ms{0});
+    EXPECT_TRUE(one.members().empty());
+    one.peer_found({"stranger", "x"}, true, ms{0});
+    EXPECT_TRUE(one.members().empty());
+    one.peer_found(node("c"), false, ms{0});
+    EXPECT_TRUE(one.members().empty()) << "one has data: this node lost its disk";
+    one.peer_found(node("c"), true, ms{0});
+    EXPECT_EQ(one.members(), abc);
+}
+
+TEST(raft, a_node_with_a_log_forms_no_group) {
+    log_summary log;
+    log.end = at(128);
+    log.runs.note(at(0), term_number{1});
+    raft one{settings_of("a"), {}, log};
+    one.peer_found(node("b"), true, ms{0});
+    one.peer_found(node("c"), true, ms{0});
+    EXPECT_TRUE(one.members().empty());
+}
+
+// Thesis 4.1: one at a time; first without the old one, then with the new one.
+TEST(raft, a_wiped_node_is_replaced_in_two_steps_once_it_has_everything) {
+    auto leader = leader_of_three();
+    leader.flushed(at(256));
+    leader.peer_found(node("b"), false, ms{2'000});
+    const auto wiped = node("c", "2");
+    leader.peer_found(wiped, true, ms{2'000});
+    const auto next = [&] { return leader.next_members(at(128), 64, ms{2'000}); };
+    actions out;
+    leader.receive(from("b", 2, matched(256, 9)), ms{2'000}, out);
+    EXPECT_TRUE(leader.commits_own_term());
+    EXPECT_FALSE(next()) << "it has nothing";
+    leader.replicate(at(256), ms{2'000}, out); // asks where it stands
+    leader.receive({wiped, "a", term_number{2}, matched(256, 9)}, ms{2'000}, out);
+    const auto without = next();
+    ASSERT_TRUE(without);
+    EXPECT_EQ(*without, (std::vector<member>{node("a"), node("b")}));
+    leader.set_members(*without);
+    EXPECT_FALSE(leader.next_members(at(320), 64, ms{2'000})) << "the change is not committed";
+    const auto with = next();
+    ASSERT_TRUE(with);
+    EXPECT_EQ(*with, (std::vector<member>{node("a"), node("b"), wiped}));
+    leader.set_members(*with);
+    EXPECT_FALSE(next());
+    EXPECT_FALSE(leader.next_members(at(128), 64, ms{9'000})) << "nobody was heard";
 }
 
 } // namespace
