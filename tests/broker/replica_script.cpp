@@ -92,8 +92,6 @@ class script_runner {
         }
         if (line.name == "started")
             print(replica_->step(started{}));
-        else if (line.name == "term-persisted")
-            print(replica_->step(term_persisted{}));
         else if (line.name == "stopping")
             print(replica_->step(stopping{}));
         else if (line.name == "flush-failed")
@@ -113,12 +111,12 @@ class script_runner {
     void make(const script_line& line) {
         const auto segment = line.number("segment", 1U << 20U);
         const log_position next{line.number("next", 0)};
-        recovered_tail tail;
-        tail.next = recovered_until_ = next;
-        tail.last_term = term_number{line.number("term", 0)};
-        tail.last_timestamp = timestamp_ms{static_cast<std::int64_t>(line.number("time", 0))};
-        tail.last_checksum = last_checksum_ = 0xC0FFEE;
-        tail.geometry = {log_position{align_down(next.value(), segment)}, segment, segment};
+        replica_log log;
+        log.applied.next = recovered_until_ = next;
+        log.applied.timestamp = timestamp_ms{static_cast<std::int64_t>(line.number("time", 0))};
+        log.applied.last_checksum = last_checksum_ = 0xC0FFEE;
+        log.applied.geometry = {log_position{align_down(next.value(), segment)}, segment, segment};
+        log.vote.term = term_number{line.number("term", 0)};
         state recovered;
         topic_config topic;
         topic.name = "T";
@@ -126,8 +124,11 @@ class script_runner {
         recovered.restore_topic(topic);
         recovered.restore_next_topic_id(topic_id{2});
         const auto flushes = static_cast<unsigned>(line.number("flushes", 1));
-        replica_.emplace(replica_settings{"a", {"a"}, line.number("max-entry", segment), flushes}, tail,
-                         std::move(recovered));
+        replica_settings settings;
+        settings.raft.self = {"a", "of a"};
+        settings.max_entry_size = line.number("max-entry", segment);
+        settings.flushes_at_once = flushes;
+        replica_.emplace(std::move(settings), std::move(log), std::move(recovered));
         print(effects{});
     }
 
@@ -172,8 +173,8 @@ class script_runner {
     }
 
     void print(const effects& done) {
-        if (done.persist_term)
-            out_ << "persist term " << *done.persist_term << '\n';
+        if (done.persist)
+            out_ << "persist term " << done.persist->term << ", vote " << done.persist->vote << '\n';
         if (done.flush)
             print(*done.flush);
         for (const auto& batch : done.applied) {

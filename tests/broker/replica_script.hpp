@@ -5,7 +5,7 @@
 // must do, line by line. Lines that begin with `#` are comments.
 //
 //     replica [segment=N] [max-entry=N] [next=N] [term=N] [time=N]    a new replica, its log ends at `next`
-//     started | term-persisted | stopping | flush-failed
+//     started | stopping | flush-failed
 //     batches now=N TICKET=WHAT...     WHAT: 3x100 three messages of 100 bytes to topic 1, queue 0; 2x91@1/3
 //                                      to queue 3; topic:NAME, delete:NAME
 //     flushed until=N [durable=N]
