@@ -1,6 +1,7 @@
 #include "actors/boot.hpp"
 
 #include "broker/snapshot.hpp"
+#include "storage/log_beginning.hpp"
 #include "storage/log_scanner.hpp"
 
 #include <functional>
@@ -55,7 +56,9 @@ result<void> load_identity(const config::node_config& config, booted_replica& bo
                          "the data in " + config.store_path.string() + " belongs to the cluster " +
                              booted.hard_state.cluster + ", not " + config.cluster_name +
                              ": choose another storePathRootDir, or that brokerClusterName"};
-        return {};
+        // A last life that could not make it durable may have left it to be read and yet not on the disk, and
+        // what is read here will be spoken of.
+        return storage::save_hard_state(*booted.files, hard_state_file(config), booted.hard_state);
     }
     booted.hard_state.id = storage::make_store_id();
     booted.hard_state.cluster = config.cluster_name;
@@ -195,21 +198,19 @@ result<void> apply_messages(booted_replica& booted, broker::state& to, log_posit
 }
 
 // The log has lost its beginning, so what was in there comes from its last snapshot (broker/snapshot.hpp).
-result<log_position> apply_snapshot(booted_replica& booted, log_position first, log_position last) {
-    auto snapshot = last_snapshot(booted, first, last);
-    if (!snapshot.ok())
-        return snapshot.failure();
-    if (!*snapshot)
+result<log_position> apply_snapshot(booted_replica& booted,
+                                    const std::optional<broker::log_snapshot>& snapshot, log_position first) {
+    if (!snapshot)
         return error{errc::corrupted,
                      "the log begins at " + std::to_string(first.value()) +
                          " but holds no snapshot of what was before: segments were removed by hand; "
                          "put them back"};
-    const auto begin = std::max(first, (*snapshot)->first);
-    auto counted = broker::restore_snapshot(**snapshot);
-    auto applied = apply_messages(booted, counted, begin, (*snapshot)->as_of, {});
+    const auto begin = std::max(first, snapshot->first);
+    auto counted = broker::restore_snapshot(*snapshot);
+    auto applied = apply_messages(booted, counted, begin, snapshot->as_of, {});
     if (!applied.ok())
         return applied.failure();
-    auto restored = broker::restore_snapshot(**snapshot, counted);
+    auto restored = broker::restore_snapshot(*snapshot, counted);
     if (!restored.ok())
         return restored.failure();
     booted.state = std::move(*restored);
@@ -218,29 +219,47 @@ result<log_position> apply_snapshot(booted_replica& booted, log_position first, 
         changes.facts.emplace_back(broker::topic_put{topic});
     for (const auto& [name, group] : booted.state.groups())
         changes.facts.emplace_back(broker::group_put{group});
-    for (const auto& offset : (*snapshot)->offsets)
+    for (const auto& offset : snapshot->offsets)
         changes.facts.emplace_back(offset);
-    for (const auto& [group, queues] : (*snapshot)->locks.groups())
+    for (const auto& [group, queues] : snapshot->locks.groups())
         for (const auto& [queue, lock] : queues)
             changes.facts.emplace_back(broker::lock_put{group, {queue, lock}});
-    changes.facts.emplace_back(broker::log_trimmed{(*snapshot)->first, (*snapshot)->firsts});
+    changes.facts.emplace_back(broker::log_trimmed{snapshot->first, snapshot->firsts});
     booted.pending.add(changes);
-    applied = apply_messages(booted, booted.state, begin, (*snapshot)->as_of,
+    applied = apply_messages(booted, booted.state, begin, snapshot->as_of,
                              [&](const broker::state_changes& runs) { booted.pending.add(runs); });
     if (applied.ok())
-        applied = broker::check_against(**snapshot, booted.state);
+        applied = broker::check_against(*snapshot, booted.state);
     if (!applied.ok())
         return applied.failure();
-    return (*snapshot)->as_of;
+    return snapshot->as_of;
+}
+
+// Of a log that begins above 0 and does not reach its first snapshot yet.
+result<void> start_seeding(booted_replica& booted, log_position first, log_position committed) {
+    spdlog::info(
+        "the log begins at {} and is being fed by the group; its state can be made when it is longer",
+        first.value());
+    booted.start.is_seeding = true;
+    booted.last_entry = first;
+    for (const auto& [position, term] : booted.log->recovered().terms)
+        if (position < committed)
+            booted.state.note_term(position, term);
+    return {};
 }
 
 // All that is known to be committed becomes state. What lies behind it in the log may yet be taken back by
 // another leader; a replica alone takes it up when it leads.
-result<void> catch_up(booted_replica& booted, log_position committed) {
+result<void> catch_up(const config::node_config& config, booted_replica& booted, log_position committed) {
     const auto& recovered = booted.log->recovered();
     auto from = booted.store->applied();
     if (from == log_position{0} && recovered.first > log_position{0}) {
-        auto applied = apply_snapshot(booted, recovered.first, committed);
+        auto snapshot = last_snapshot(booted, recovered.first, committed);
+        if (!snapshot.ok())
+            return snapshot.failure();
+        if (!*snapshot && !config.peers.empty())
+            return start_seeding(booted, recovered.first, committed);
+        auto applied = apply_snapshot(booted, *snapshot, recovered.first);
         if (!applied.ok())
             return applied.failure();
         from = *applied;
@@ -298,6 +317,20 @@ result<void> forget_promises(const config::node_config& config, booted_replica& 
 
 } // namespace
 
+result<void> begin_anew(const config::node_config& config, log_position first) {
+    booted_replica opened;
+    if (auto disk = open_disk(config, opened); !disk.ok())
+        return disk;
+    if (auto loaded = load_identity(config, opened); !loaded.ok())
+        return loaded;
+    // In this order: without its promises the node may lose the rest piece by piece.
+    if (auto forgotten = forget_promises(config, opened); !forgotten.ok())
+        return forgotten;
+    if (auto destroyed = storage::derived_store::destroy(derived_directory(config)); !destroyed.ok())
+        return destroyed;
+    return storage::begin_log_at(*opened.files, as_path(config.store_path) / "commitlog", first);
+}
+
 storage::path hard_state_file(const config::node_config& config) {
     return as_path(config.store_path) / "hard_state";
 }
@@ -331,12 +364,13 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
             return fresh.failure();
         booted.store = std::move(*fresh);
     }
-    const auto committed = std::min(std::max(booted.store->applied(), recovered.committed), recovered.end);
+    const auto committed =
+        std::min(std::max({booted.store->applied(), recovered.committed, recovered.first}), recovered.end);
     auto last_entry = broker::load_last_entry(*booted.store);
     if (!last_entry.ok())
         return last_entry.failure();
     booted.last_entry = *last_entry;
-    if (auto applied = catch_up(booted, committed); !applied.ok())
+    if (auto applied = catch_up(config, booted, committed); !applied.ok())
         return applied.failure();
     if (auto loaded = load_tail(config, booted, committed); !loaded.ok())
         return loaded.failure();

@@ -42,6 +42,11 @@ enum class derived_state : std::uint8_t {
 // Errors are words for the operator: which file, what is wrong, what to do.
 result<booted_replica> boot(const config::node_config& config, derived_state derived = derived_state::kept);
 
+// The data directory of a member of a group that has lost touch with its log becomes one with an empty log
+// that begins at `first`, under another incarnation. A crash in between leaves an older log or an empty one,
+// and no promise that it can't keep.
+result<void> begin_anew(const config::node_config& config, log_position first);
+
 [[nodiscard]] storage::path hard_state_file(const config::node_config& config);
 
 } // namespace holdfast::actors

@@ -97,6 +97,8 @@ void commit_log_state::carry_out(broker::effects effects) {
                   "unknown: send it again"});
     send_outcomes();
     follow_role();
+    if (effects.begin_at || effects.is_seeded)
+        environment_.on_ended(effects.begin_at);
     if (effects.was_deposed && environment_.on_deposed) {
         publish_standing();
         environment_.on_deposed();
@@ -147,6 +149,8 @@ void commit_log_state::publish(const broker::state_changes& changes) {
 }
 
 void commit_log_state::tell_indexer() {
+    if (replica_->is_seeding())
+        return;
     indexed_until_ = replica_->applied();
     self_->send(indexer_, index_atom::value, indexed_until_);
 }

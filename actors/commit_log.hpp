@@ -61,6 +61,8 @@ struct commit_log_environment {
     std::function<void()> on_first_entry;
     // It led, and no longer does.
     std::function<void()> on_deposed;
+    // Another replica must take its place: broker::effects::is_seeded, or begin_at with a position.
+    std::function<void(std::optional<log_position> begin_at)> on_ended;
 };
 
 struct commit_log_helpers {

@@ -77,8 +77,8 @@ void tune_allocator() {
     mallopt(M_ARENA_MAX, 4);
 }
 
-// This process to itself: it lost the lead and starts anew as a follower.
-constexpr int deposed_signal = SIGUSR1;
+// This process to itself: its node ends, and another one takes its place.
+constexpr int start_over_signal = SIGUSR1;
 
 // SIGTERM and SIGINT are waited for; they must be blocked before the first thread is made.
 sigset_t block_signals() {
@@ -87,7 +87,7 @@ sigset_t block_signals() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigaddset(&signals, deposed_signal);
+    sigaddset(&signals, start_over_signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return signals;
 }
@@ -162,13 +162,17 @@ class node {
     void announce() const;
     void stop(haste how);
 
-    [[nodiscard]] bool was_deposed() const { return was_deposed_; }
+    // Another life of this node in this process shall follow.
+    [[nodiscard]] bool goes_on() const { return goes_on_; }
+    // With a log that begins there.
+    [[nodiscard]] std::optional<log_position> begins_at() const { return begins_at_; }
     [[nodiscard]] std::uint16_t broker_port() const { return broker_port_; }
     [[nodiscard]] std::uint16_t namesrv_port() const { return namesrv_port_; }
 
   private:
     void spawn_log();
     void spawn_services();
+    void start_over();
     result<void> open_ports();
     result<void> join_group();
     void connect_group(commit_log_environment& environment);
@@ -189,7 +193,8 @@ class node {
     cluster_view cluster_;
     std::atomic<storage::key_index*> keys_{nullptr};
     start_signal started_;
-    std::atomic<bool> was_deposed_{false};
+    std::optional<log_position> begins_at_; // set before goes_on_
+    std::atomic<bool> goes_on_{false};
     std::optional<placement> links_; // of a node that is not alone
     caf::actor_system_config system_config_;
     std::unique_ptr<caf::actor_system> system_;
@@ -306,9 +311,21 @@ void node::connect_group(commit_log_environment& environment) {
             return;
         spdlog::warn("this node no longer leads its group: its clients are closed, and it goes on as a "
                      "follower");
-        was_deposed_ = true;
-        ::kill(::getpid(), deposed_signal);
+        start_over();
     };
+    environment.on_ended = [this](std::optional<log_position> begin_at) {
+        if (begin_at)
+            spdlog::warn("the group's log begins at {} by now, behind the end of this node's: this node is "
+                         "fed anew from there, and counts again when it has caught up",
+                         begin_at->value());
+        begins_at_ = begin_at;
+        start_over();
+    };
+}
+
+void node::start_over() {
+    goes_on_ = true;
+    ::kill(::getpid(), start_over_signal);
 }
 
 void node::spawn_services() {
@@ -516,7 +533,13 @@ int run_node(const config::node_config& config) {
     tune_allocator();
     const auto signals = block_signals();
     auto settings = config;
+    std::optional<log_position> begins_at;
     for (bool is_announced = false;; is_announced = true) {
+        if (begins_at)
+            if (auto begun = begin_anew(settings, *begins_at); !begun.ok()) {
+                spdlog::critical("can't begin anew: {}", begun.failure().message);
+                return 1;
+            }
         auto booted = boot(settings);
         if (booted.ok())
             if (auto fits = check_group(settings, *booted); !fits.ok())
@@ -532,7 +555,8 @@ int run_node(const config::node_config& config) {
             return 1;
         }
         const int received = serve(running, signals, is_announced);
-        const bool goes_on = received == deposed_signal && running.was_deposed();
+        const bool goes_on = received == start_over_signal && running.goes_on();
+        begins_at = running.begins_at();
         running.stop(goes_on ? haste::great : haste::none);
         if (!goes_on)
             return 0;

@@ -45,7 +45,7 @@ void retain(scheduler_state& state) {
     const auto& hours = environment.config->delete_at_hours;
     const auto hour_number = now.value() / 3'600'000;
     if (std::find(hours.begin(), hours.end(), static_cast<std::uint32_t>(local.tm_hour)) == hours.end() ||
-        state.last_retention_hour == hour_number)
+        state.last_retention_hour == hour_number || !environment.health->leads())
         return;
     state.last_retention_hour = hour_number;
     const auto segments = environment.log->reader().segments();

@@ -26,10 +26,15 @@ term_number term_of(const shared_bytes& entry) {
     return term_number{load_little<std::uint64_t>(entry.data() + term_offset)};
 }
 
+replica_settings for_log(replica_settings settings, const replica_log& log) {
+    settings.raft.may_lead = settings.raft.may_lead && !log.is_seeding;
+    return settings;
+}
+
 } // namespace
 
 replica::replica(replica_settings settings, replica_log log, state applied)
-    : settings_(std::move(settings)),
+    : settings_(for_log(std::move(settings), log)),
       raft_(settings_.raft, std::move(log.vote),
             {log.applied.next, log.applied.next, applied.runs(), applied.members()}),
       state_(std::move(applied)),
@@ -39,6 +44,8 @@ replica::replica(replica_settings settings, replica_log log, state applied)
       durable_(log.applied.next),
       handed_(log.applied.next),
       matched_(log.applied.next) {
+    if (log.is_seeding)
+        seeded_from_ = log.applied.next;
     if (!state_.members().empty())
         members_.push_back({log.applied.next, state_.members()});
     for (auto& entry : log.unapplied) {
@@ -53,6 +60,8 @@ replica::replica(replica_settings settings, replica_log log, state applied)
 
 effects replica::step(event what) {
     effects out;
+    if (has_ended_)
+        return out;
     std::visit([&](auto& happened) { on(happened, out); }, what);
     return out;
 }
@@ -82,6 +91,8 @@ void replica::on(message_received& happened, effects& out) {
     now_ = happened.now;
     if (std::holds_alternative<consensus::append_request>(happened.what.body))
         return follow(happened.what, out);
+    if (std::holds_alternative<consensus::begin_request>(happened.what.body))
+        return begin_anew(happened.what, out);
     consensus::actions actions;
     raft_.receive(happened.what, now_, actions);
     carry_out(std::move(actions), out);
@@ -147,6 +158,12 @@ void replica::replicate(effects& out) {
 // From memory what is not applied yet; the rest is in the cache or on the disk, which others read.
 void replica::supply(const consensus::entries_wanted& wanted, effects& out) {
     auto wants = wanted;
+    // Retention takes whole segments.
+    const log_position log_first{align_down(state_.first_position().value(), tail_.geometry.size)};
+    if (wants.first < log_first) {
+        out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first}));
+        return;
+    }
     for (;;) {
         const auto from = std::lower_bound(
             unapplied_.begin(), unapplied_.end(), wants.first,
@@ -333,7 +350,7 @@ void replica::start_flush(effects& out) {
 void replica::on(const entries_flushed& happened, effects& out) {
     if (fenced_)
         return;
-    HOLDFAST_CHECK(happened.durable <= happened.until && happened.until <= handed_);
+    HOLDFAST_CHECK(happened.durable <= happened.until && (truncating_ || happened.until <= handed_));
     if (finish_flushes(happened)) {
         raft_.flushed(flushed_);
         if (!leading())
@@ -359,8 +376,9 @@ bool replica::finish_flushes(const entries_flushed& happened) {
     }
     which->durable = happened.durable;
     const auto before = flushed_;
+    const auto kept = truncating_.value_or(handed_); // what was cut meanwhile does not count
     for (; !flushing_.empty() && flushing_.front().durable; flushing_.pop_front()) {
-        flushed_ = std::min(flushing_.front().until, tail_.next); // what was cut meanwhile does not count
+        flushed_ = std::min(flushing_.front().until, kept);
         durable_ = std::max(durable_, std::min(*flushing_.front().durable, flushed_));
     }
     return flushed_ > before;
@@ -373,7 +391,9 @@ void replica::apply_committed(effects& out) {
         unapplied_.pop_front();
         --unflushed_from_;
         state_.note_term(entry.position, term_of(entry.bytes));
-        if (!entry.filler) {
+        if (seeded_from_) {
+            pass_over(entry, out);
+        } else if (!entry.filler) {
             applied_batch batch{entry.ticket, entry.position, {}};
             if (auto outcome = state_.apply(entry.bytes.view(), entry.position, out.changes, batch.offsets);
                 !outcome.ok()) {

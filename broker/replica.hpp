@@ -148,6 +148,11 @@ struct effects {
     state_changes changes;
     std::optional<error> fenced; // said once: nothing will ever be appended or answered OK again
     bool was_deposed = false;    // what was appended here and is not applied: nobody knows
+    // This replica ends, and a new one starts, as another member, with an empty log that begins here
+    // (storage/log_beginning.hpp).
+    std::optional<log_position> begin_at;
+    // The log holds all that a state is made of: this replica ends, and a start makes the state.
+    bool is_seeded = false;
 };
 
 // --- the replica
@@ -165,6 +170,9 @@ struct replica_log {
     // The entries from there to its end, whole, fillers included: nobody here knows that they are committed.
     std::vector<shared_bytes> unapplied;
     consensus::hard_vote vote;
+    // The log begins above 0 and does not yet reach the snapshot of what was before (snapshot.hpp): nothing
+    // can be applied, and the chain's first link is not known.
+    bool is_seeding = false;
 };
 
 class replica {
@@ -190,6 +198,8 @@ class replica {
     [[nodiscard]] bool leading() const { return raft_.current_role() == consensus::role::leader && !fenced_; }
     // It leads and has applied everything that was ever answered: it may answer for the group.
     [[nodiscard]] bool ready() const { return leading() && raft_.commits_own_term(); }
+    // It has no state yet to look things up in (replica_log::is_seeding).
+    [[nodiscard]] bool is_seeding() const { return seeded_from_.has_value(); }
     [[nodiscard]] const consensus::raft& raft() const { return raft_; }
     [[nodiscard]] const state& current() const { return state_; }
 
@@ -245,6 +255,8 @@ class replica {
 
     // --- following (replica_follow.cpp) ---
     void follow(const consensus::message& from, effects& out);
+    void begin_anew(const consensus::message& from, effects& out);
+    void pass_over(const pending_entry& entry, effects& out);
     [[nodiscard]] bool agrees(const consensus::append_request& request) const;
     void reject(const consensus::message& from, effects& out);
     [[nodiscard]] bool take_entries(const consensus::append_request& request, effects& out);
@@ -288,7 +300,11 @@ class replica {
     term_number followed_term_;
     std::uint64_t sequence_ = 0;
     std::optional<log_position> truncating_; // the disk's log is being cut here
-    bool idle_mark_ = false;                 // the last entry is an idle mark
+    // Seeding: the log's beginning, and where the first snapshot in it ends.
+    std::optional<log_position> seeded_from_;
+    std::optional<log_position> snapshot_end_;
+    bool has_ended_ = false; // for a new replica to take its place
+    bool idle_mark_ = false; // the last entry is an idle mark
     bool fenced_ = false;
     bool stopping_ = false;
 };

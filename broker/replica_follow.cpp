@@ -1,4 +1,5 @@
 // What a replica does as a follower: the AppendEntries receiver (thesis figure 3.1 and section 3.5).
+#include "broker/command.hpp"
 #include "broker/members.hpp"
 #include "broker/replica.hpp"
 
@@ -44,6 +45,37 @@ void replica::follow(const consensus::message& from, effects& out) {
     start_flush(out);
     if (!is_news)
         answer(request.sequence, out);
+}
+
+// The leader no longer has what is missing here. A log that lost its beginning has lost what this member may
+// have promised about it, so it goes on as another member, which is fed before it counts.
+void replica::begin_anew(const consensus::message& from, effects& out) {
+    consensus::actions actions;
+    const bool counts = raft_.hear_leader(from, now_, actions);
+    carry_out(std::move(actions), out);
+    const auto first = std::get<consensus::begin_request>(from.body).first;
+    if (!counts || fenced_ || committed() >= first)
+        return;
+    has_ended_ = true;
+    out.begin_at = first;
+}
+
+// Nothing can be applied yet; what counts is how far the log has come. With the first snapshot behind it, and
+// an entry that says so, a start finds all it needs.
+void replica::pass_over(const pending_entry& entry, effects& out) {
+    const auto header = storage::decode_entry_header(entry.bytes.view());
+    if (snapshot_end_ && header->committed >= *snapshot_end_) {
+        has_ended_ = true;
+        out.is_seeded = true;
+    }
+    command_cursor cursor{entry.bytes.view(), storage::entry_header_size};
+    while (!entry.filler && !snapshot_end_ && !cursor.done()) {
+        const auto command = cursor.next();
+        if (!command.ok())
+            return fence(command.failure(), out);
+        if (command->header.kind == command_kind::trim)
+            snapshot_end_ = entry.after.next;
+    }
 }
 
 // Whether both logs are the same up to where the request's entries begin. What is committed is in every
@@ -109,7 +141,8 @@ std::optional<error> replica::misfit(const storage::entry_header& header) const 
     };
     if (header.position != tail_.next)
         return words("does not follow this log, which ends at " + std::to_string(tail_.next.value()));
-    if (header.previous_checksum != tail_.last_checksum)
+    const bool is_first = seeded_from_ == tail_.next;
+    if (!is_first && header.previous_checksum != tail_.last_checksum)
         return words("is chained to other bytes than this log holds before it");
     const auto room_end =
         tail_.next < tail_.geometry.last() ? tail_.geometry.last() : tail_.next + tail_.geometry.next_size;

@@ -67,7 +67,16 @@ struct timeout_now {
     friend bool operator==(const timeout_now&, const timeout_now&) = default;
 };
 
-using message_body = std::variant<vote_request, vote_answer, append_request, append_answer, timeout_now>;
+// InstallSnapshot (thesis 5.1), as far as this log needs it: the leader no longer has what the member lacks.
+// The member begins its log anew at `first`. What came before is in the snapshot that the log itself holds
+// behind that place (broker/snapshot.hpp), so the entries are all that has to be sent.
+struct begin_request {
+    log_position first; // of the leader's log
+    friend bool operator==(const begin_request&, const begin_request&) = default;
+};
+
+using message_body =
+    std::variant<vote_request, vote_answer, append_request, append_answer, timeout_now, begin_request>;
 
 struct message {
     member from;

@@ -105,6 +105,10 @@ void write(writer& to, const append_answer& body) {
 
 void write(writer&, const timeout_now&) {}
 
+void write(writer& to, const begin_request& body) {
+    to.number(body.first.value());
+}
+
 vote_request read_vote_request(cursor& from) {
     vote_request body;
     body.is_pre_vote = from.flag();
@@ -202,6 +206,9 @@ result<message> decode_message(std::string_view head, const shared_bytes& body) 
         break;
     case 4:
         what.body = timeout_now{};
+        break;
+    case 5:
+        what.body = begin_request{from.position()};
         break;
     default:
         from.fail();

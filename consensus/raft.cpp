@@ -77,7 +77,7 @@ void raft::tick(steady_ms now, actions& out) {
         return;
     restart_election_timer(now, settings_.election_timeout);
     // One that was removed, or has not caught up yet, would only disturb (4.2.2).
-    if (is_member())
+    if (is_member() && settings_.may_lead)
         ask_for_votes(true, false, now, out);
 }
 
@@ -132,7 +132,6 @@ void raft::follow(steady_ms now, actions& out) {
         out.was_deposed = true;
         progress_.clear();
         own_term_from_ = never;
-        is_transferring_ = false;
     }
     role_ = role::follower;
     leader_.clear();
@@ -165,7 +164,8 @@ void raft::receive(const message& what, steady_ms now, actions& out) {
         enter_term(what.term, now, out);
     std::visit(
         [&](const auto& body) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(body)>, append_request>)
+            using kind = std::decay_t<decltype(body)>;
+            if constexpr (!std::is_same_v<kind, append_request> && !std::is_same_v<kind, begin_request>)
                 on(body, what, now, out);
         },
         what.body);
@@ -242,7 +242,6 @@ void raft::win(steady_ms now, actions& out) {
     role_ = role::leader;
     leader_ = settings_.self.name;
     own_term_from_ = never;
-    is_transferring_ = false;
     progress_.clear();
     for (const auto& name : settings_.peers) {
         progress follower;
@@ -258,7 +257,7 @@ void raft::win(steady_ms now, actions& out) {
 }
 
 void raft::on(const timeout_now&, const message& from, steady_ms now, actions& out) {
-    if (from.term == vote_.term && role_ == role::follower && is_member())
+    if (from.term == vote_.term && role_ == role::follower && is_member() && settings_.may_lead)
         ask_for_votes(false, true, now, out);
 }
 
@@ -468,8 +467,9 @@ std::optional<message> raft::request_for(const std::string& to, log_position fir
                                    std::move(entries)});
 }
 
+// Asked again until another node leads: the word may get lost.
 void raft::transfer(actions& out) {
-    if (role_ != role::leader || is_transferring_)
+    if (role_ != role::leader)
         return;
     const std::string* best = nullptr;
     log_position reached;
@@ -483,7 +483,6 @@ void raft::transfer(actions& out) {
     }
     if (best == nullptr)
         return;
-    is_transferring_ = true;
     out.messages.push_back(make(*best, timeout_now{}));
 }
 

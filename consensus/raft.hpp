@@ -41,6 +41,7 @@ struct raft_settings {
     steady_ms election_timeout{1'000};       // and up to half as much again, at random
     std::uint64_t window_bytes = 16U << 20U; // sent to one follower and not yet flushed there
     std::uint64_t seed = 1;
+    bool may_lead = true; // false: its log is one, but it has no state to answer from
 };
 
 // What must survive a crash besides the log (thesis figure 3.1).
@@ -81,9 +82,9 @@ class raft {
     // --- events ---
     void start(steady_ms now, actions& out);
     void tick(steady_ms now, actions& out);
-    // All but append_request, which hear_leader() is for.
+    // All but append_request and begin_request, which hear_leader() is for.
     void receive(const message& what, steady_ms now, actions& out);
-    // An append_request came: true when it is from the leader of the current term, whose word counts.
+    // One of these came: true when it is from the leader of the current term, whose word counts.
     [[nodiscard]] bool hear_leader(const message& what, steady_ms now, actions& out);
     // A node was reached. Its log is empty as far as it says itself.
     void peer_found(const member& who, bool has_empty_log, steady_ms now);
@@ -183,7 +184,6 @@ class raft {
     std::set<std::string> votes_;
     bool is_pre_voting_ = false;
     bool is_retired_ = false;
-    bool is_transferring_ = false;
     std::map<std::string, progress> progress_; // of a leader
     log_position sendable_;                    // of a leader
     steady_ms election_due_{0};

@@ -3,6 +3,7 @@
 #include "actors/boot.hpp"
 #include "broker/snapshot.hpp"
 #include "protocol/stored_message.hpp"
+#include "storage/read_entries.hpp"
 
 #include <filesystem>
 #include <gtest/gtest.h>
@@ -251,6 +252,65 @@ TEST_F(retention_test, and_the_loss_of_the_derived_store_after_that) {
             EXPECT_TRUE(booted_->log->reader().entry_containing(entry.position).ok()) << offset;
         }
     }
+}
+
+// Another node of the group, whose log ended before this one begins: it is fed from there, and makes its
+// state of the snapshot it finds.
+TEST_F(retention_test, a_member_that_lacks_the_beginning_is_fed_and_makes_its_state) {
+    auto theirs = config_;
+    theirs.store_path = directory_ / "other";
+    theirs.node_name = "b";
+    theirs.peers = {{"a", "127.0.0.1", 1}, {"c", "127.0.0.1", 2}};
+    const auto first = booted_->log->segments().first();
+    std::string old_incarnation;
+    {
+        const auto fresh = boot(theirs);
+        ASSERT_TRUE(fresh.ok()) << fresh.failure();
+        old_incarnation = storage::to_string(fresh->hard_state.id);
+    }
+    ASSERT_TRUE(begin_anew(theirs, first).ok());
+
+    auto other = boot(theirs);
+    ASSERT_TRUE(other.ok()) << other.failure();
+    EXPECT_NE(storage::to_string(other->hard_state.id), old_incarnation) << "it has forgotten its promises";
+    ASSERT_TRUE(other->start.is_seeding);
+    broker::replica_settings settings;
+    settings.raft.self = {"b", storage::to_string(other->hard_state.id)};
+    settings.raft.peers = {"a", "c"};
+    settings.max_entry_size = config_.segment_bytes - storage::entry_alignment;
+    broker::replica follower{std::move(settings), std::move(other->start), std::move(other->state)};
+    (void)follower.step(broker::started{});
+
+    bool is_seeded = false;
+    for (auto at = first; at < replica_->appended() && !is_seeded;) {
+        auto stretch = storage::read_entries(booted_->log->reader(), booted_->log->segments(), at,
+                                             replica_->appended(), 20'000);
+        ASSERT_TRUE(stretch.ok()) << stretch.failure();
+        consensus::append_request request{at, term_number{0}, replica_->committed(), 1, {}};
+        for (const auto& entry : stretch->entries)
+            request.entries.push_back(shared_bytes::copy_of(entry.view()));
+        auto effects = follower.step(broker::message_received{
+            {{"a", "first"}, "b", replica_->term(), std::move(request)}, broker::steady_ms{1}});
+        while (effects.flush) {
+            ASSERT_TRUE(other->log->writer().write(effects.flush->entries, effects.flush->first).ok());
+            ASSERT_TRUE(other->log->writer().flush().ok());
+            const auto until = effects.flush->until;
+            effects = follower.step(broker::entries_flushed{until, until});
+            is_seeded = is_seeded || effects.is_seeded;
+        }
+        ASSERT_FALSE(effects.fenced) << *effects.fenced;
+        at = stretch->last;
+    }
+    ASSERT_TRUE(is_seeded);
+    *other = booted_replica{};
+
+    auto made = boot(theirs);
+    ASSERT_TRUE(made.ok()) << made.failure();
+    EXPECT_FALSE(made->start.is_seeding);
+    EXPECT_GT(made->state.queue_lengths().size(), 0U);
+    EXPECT_EQ(made->state.first_position(), replica_->current().first_position());
+    for (const auto& [name, topic] : made->state.topics())
+        EXPECT_EQ(topic->id, replica_->current().find_topic(name)->id);
 }
 
 TEST_F(retention_test, twice_and_then_the_loss) {
