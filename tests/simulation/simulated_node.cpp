@@ -1,14 +1,11 @@
 #include "tests/simulation/simulated_node.hpp"
 
-#include "storage/log_scanner.hpp"
+#include "storage/read_entries.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace holdfast::simulation {
 namespace {
-
-const std::string node_name = "broker-a";
 
 storage::path hard_state_file(const node_settings& settings) {
     return settings.store / "hard_state";
@@ -21,7 +18,8 @@ simulated_node::simulated_node(storage::file_system& files, node_settings settin
 
 result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_system& files,
                                                               const node_settings& settings,
-                                                              const derived_copy& derived) {
+                                                              const derived_copy& derived,
+                                                              consensus::steady_ms now) {
     std::unique_ptr<simulated_node> self{new simulated_node{files, settings}};
     if (auto made = files.create_directories(settings.store); !made.ok())
         return made.failure();
@@ -29,38 +27,38 @@ result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_syst
         return loaded.failure();
     if (auto opened = self->open_log(derived); !opened.ok())
         return opened.failure();
-    auto state = self->catch_up(derived);
+    broker::replica_log log;
+    auto state = self->catch_up(derived, log);
     if (!state.ok())
         return state.failure();
-    const auto timestamp = self->last_timestamp();
-    if (!timestamp.ok())
-        return timestamp.failure();
-    const auto& recovered = self->log_->recovered();
+    log.vote = {self->hard_state_.term, self->hard_state_.vote};
     broker::replica_settings replica;
-    replica.self = node_name;
-    replica.members = {node_name};
+    replica.raft.self = {settings.name, storage::to_string(self->hard_state_.id)};
+    replica.raft.peers = settings.peers;
+    replica.raft.heartbeat_interval = settings.heartbeat_interval;
+    replica.raft.election_timeout = settings.election_timeout;
+    replica.raft.window_bytes = settings.window_bytes;
+    replica.raft.seed = settings.seed;
     replica.max_entry_size = settings.segment_size - storage::entry_alignment;
     replica.flushes_at_once = settings.sync ? storage::log_writer::lanes : 1;
-    self->replica_ = std::make_unique<broker::replica>(
-        std::move(replica),
-        broker::recovered_tail{recovered.end, std::max(recovered.last_term, self->hard_state_.term),
-                               recovered.last_checksum, *timestamp, recovered.geometry},
-        *std::move(state));
-    self->last_entry_ = recovered.last_entry.value_or(recovered.first);
-    self->carry_out(self->replica_->step(broker::started{}));
+    self->replica_ = std::make_unique<broker::replica>(std::move(replica), std::move(log), *std::move(state));
+    self->step(broker::started{now});
     return self;
 }
 
+// What is read here may not be on the disk yet: the last run's save may have failed at its end. A vote that
+// is lost again must not be spoken of, so it is saved once more.
 result<void> simulated_node::load_identity() {
     auto loaded = storage::load_hard_state(files_, hard_state_file(settings_));
     if (!loaded.ok())
         return loaded.failure();
     if (*loaded) {
         hard_state_ = std::move(**loaded);
-        return {};
+    } else {
+        hard_state_.id = settings_.id;
+        hard_state_.cluster = "simulation";
+        hard_state_.node_name = settings_.name;
     }
-    hard_state_.cluster = "simulation";
-    hard_state_.node_name = node_name;
     return storage::save_hard_state(files_, hard_state_file(settings_), hard_state_);
 }
 
@@ -78,61 +76,86 @@ result<void> simulated_node::open_log(const derived_copy& derived) {
     return {};
 }
 
-result<broker::state> simulated_node::catch_up(const derived_copy& derived) {
+result<void> simulated_node::visit(log_position first, log_position last,
+                                   const std::function<result<void>(const storage::scanned_entry&)>& each) {
+    storage::log_scanner scanner{log_->segments(), first, last};
+    for (;;) {
+        auto next = scanner.next();
+        if (!next.ok())
+            return next.failure();
+        if (!next->has_value())
+            return {};
+        if (auto visited = each(**next); !visited.ok())
+            return visited;
+    }
+}
+
+// What is known to be committed becomes state; what lies behind it may yet be taken back.
+result<broker::state> simulated_node::catch_up(const derived_copy& derived, broker::replica_log& log) {
+    const auto& recovered = log_->recovered();
     // ASYNC_FLUSH: a power cut may have taken what the store has applied already.
-    const bool ahead = derived.applied > log_->recovered().end;
+    const bool ahead = derived.applied > recovered.end;
     auto state = ahead ? broker::state{} : derived.state;
+    const auto from = ahead ? log_position{0} : derived.applied;
+    const auto committed = std::min(std::max(from, recovered.committed), recovered.end);
     std::vector<queue_offset> offsets;
-    auto applied = storage::for_each_entry(
-        log_->segments(), ahead ? log_position{0} : derived.applied, log_->recovered().end,
-        [&](const storage::scanned_entry& entry) -> result<void> {
-            broker::state_changes changes;
-            auto outcome = state.apply(entry.bytes, entry.header.position, changes, offsets);
-            state.collect_runs(changes);
-            return outcome;
-        });
+    last_entry_ = ahead ? log_position{0} : derived.last_entry;
+    auto applied = visit(last_entry_, recovered.end, [&](const auto& entry) -> result<void> {
+        if (entry.header.position >= committed) {
+            log.unapplied.push_back(shared_bytes::copy_of(entry.bytes));
+            return {};
+        }
+        log.applied.last_checksum = entry.header.checksum;
+        log.applied.timestamp = entry.header.timestamp;
+        last_entry_ = entry.header.position;
+        if (entry.header.position < from)
+            return {};
+        state.note_term(entry.header.position, entry.header.term);
+        if (entry.header.is_filler())
+            return {};
+        broker::state_changes changes;
+        auto outcome = state.apply(entry.bytes, entry.header.position, changes, offsets);
+        state.collect_runs(changes);
+        return outcome;
+    });
     if (!applied.ok())
         return applied.failure();
+    log.applied.next = committed;
+    log.applied.geometry = log_->segments().geometry_at(committed);
     return state;
 }
 
-result<timestamp_ms> simulated_node::last_timestamp() const {
-    const auto& recovered = log_->recovered();
-    if (!recovered.last_entry)
-        return timestamp_ms{0};
-    std::array<std::byte, storage::entry_header_size> bytes{};
-    const auto segment = recovered.segments->find(*recovered.last_entry);
-    if (auto read = segment->read(*recovered.last_entry, bytes); !read.ok())
-        return read.failure();
-    const auto header = storage::decode_entry_header(bytes);
-    if (!header.ok())
-        return header.failure();
-    return header->timestamp;
-}
-
 void simulated_node::carry_out(broker::effects effects) {
-    if (effects.persist_term) {
-        hard_state_.term = *effects.persist_term;
-        hard_state_.vote = node_name;
+    if (effects.persist) {
+        hard_state_.term = effects.persist->term;
+        hard_state_.vote = effects.persist->vote;
         if (const auto saved = storage::save_hard_state(files_, hard_state_file(settings_), hard_state_);
-            saved.ok())
-            carry_out(replica_->step(broker::term_persisted{}));
-        else
-            carry_out(replica_->step(broker::flush_failed{saved.failure()}));
+            !saved.ok())
+            return carry_out(replica_->step(broker::flush_failed{saved.failure()}));
     }
     if (effects.flush) {
         HOLDFAST_CHECK(flushing_.size() < storage::log_writer::lanes);
         for (const auto& entry : effects.flush->entries)
             log_->cache().insert(storage::decode_entry_header(entry.view())->position, entry);
+        outcomes_.flushes.push_back(effects.flush->until);
         flushing_.push_back(*std::move(effects.flush));
+    }
+    if (effects.truncate) {
+        HOLDFAST_CHECK(flushing_.empty() && !truncating_);
+        truncating_ = effects.truncate;
+        outcomes_.truncates = true;
     }
     if (replica_->last_applied_entry() > last_entry_)
         last_entry_ = replica_->last_applied_entry();
-    for (auto& batch : effects.applied)
-        outcomes_.applied.push_back(std::move(batch));
-    for (auto& batch : effects.rejected)
-        outcomes_.rejected.push_back(std::move(batch));
+    const auto add = [](auto& to, auto& from) {
+        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    };
+    add(outcomes_.applied, effects.applied);
+    add(outcomes_.rejected, effects.rejected);
+    add(outcomes_.messages, effects.messages);
+    add(outcomes_.reads, effects.reads);
     outcomes_.fenced = outcomes_.fenced || effects.fenced.has_value();
+    outcomes_.deposed = outcomes_.deposed || effects.was_deposed;
 }
 
 void simulated_node::append(broker::entry_draft draft, broker::batch_ticket ticket, timestamp_ms now) {
@@ -162,6 +185,32 @@ void simulated_node::flush(std::size_t which) {
         carry_out(replica_->step(broker::entries_flushed{request.until, durable}));
     else
         carry_out(replica_->step(broker::flush_failed{outcome.failure()}));
+}
+
+void simulated_node::flush_until(log_position until) {
+    const auto which =
+        std::find_if(flushing_.begin(), flushing_.end(), [&](const auto& one) { return one.until == until; });
+    if (which != flushing_.end())
+        flush(static_cast<std::size_t>(which - flushing_.begin()));
+}
+
+void simulated_node::truncate() {
+    if (!truncating_)
+        return;
+    const auto at = *std::exchange(truncating_, std::nullopt);
+    if (const auto done = log_->truncate(at); done.ok())
+        step(broker::log_truncated{at});
+    else
+        step(broker::flush_failed{done.failure()});
+}
+
+void simulated_node::read(const consensus::entries_wanted& wanted) {
+    auto stretch = storage::read_entries(log_->reader(), log_->segments(), wanted.first, replica_->flushed(),
+                                         wanted.most_bytes);
+    if (stretch.ok())
+        step(broker::entries_read{wanted.to, wanted.first, stretch->last, std::move(stretch->entries)});
+    else
+        step(broker::entries_read{wanted.to, wanted.first, wanted.first, {}});
 }
 
 void simulated_node::sync_late() {

@@ -3,15 +3,19 @@
 //
 // It does what actors/boot.cpp, commit_log and flusher do, in the same order; only the derived store, which
 // is RocksDB and not of the simulated disk, is a copy of the state in memory, taken at checkpoints. So the
-// simulator can stop the node between any two steps and start it again.
+// simulator can stop the node between any two steps and start it again. Messages to other nodes are among the
+// outcomes: carrying them is the simulator's.
 #pragma once
 
 #include "broker/replica.hpp"
 #include "storage/hard_state.hpp"
+#include "storage/log_scanner.hpp"
 #include "storage/log_store.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace holdfast::simulation {
@@ -26,32 +30,55 @@ struct derived_copy {
 
 struct node_settings {
     storage::path store{"/store"};
+    std::string name = "broker-a";
+    std::vector<std::string> peers;
+    storage::store_id id{}; // of a store that has none yet
     std::uint64_t segment_size = 16384;
     storage::write_mode writes = storage::write_mode::direct;
     bool sync = true; // SYNC_FLUSH
     std::optional<log_position> accept_data_loss;
+    // Raft's, but for who it is.
+    consensus::steady_ms heartbeat_interval{100};
+    consensus::steady_ms election_timeout{1'000};
+    std::uint64_t window_bytes = 16U << 20U;
+    std::uint64_t seed = 1;
 };
 
 class simulated_node {
   public:
-    // As a process start does, until the replica leads and its first entry waits to be flushed. Errors as
-    // boot's.
-    static result<std::unique_ptr<simulated_node>>
-    start(storage::file_system& files, const node_settings& settings, const derived_copy& derived);
+    // As a process start does, until the replica has made its first step: alone, it leads then, and its first
+    // entry waits to be flushed. Errors as boot's.
+    static result<std::unique_ptr<simulated_node>> start(storage::file_system& files,
+                                                         const node_settings& settings,
+                                                         const derived_copy& derived,
+                                                         consensus::steady_ms now = consensus::steady_ms{0});
 
-    // What became of batches since the last call.
+    // What came of the steps since the last call.
     struct outcomes {
         std::vector<broker::applied_batch> applied;
         std::vector<broker::rejected_batch> rejected;
+        std::vector<consensus::message> messages;
+        std::vector<consensus::entries_wanted> reads;
+        std::vector<log_position> flushes; // that wait for flush_until
+        bool truncates = false;            // truncate() is waited for
         bool fenced = false;
+        bool deposed = false;
     };
     [[nodiscard]] outcomes take_outcomes() { return std::exchange(outcomes_, {}); }
 
+    // Any event but the ends of disk operations, which come from the functions below.
+    void step(broker::event what) { carry_out(replica_->step(std::move(what))); }
     void append(broker::entry_draft draft, broker::batch_ticket ticket, timestamp_ms now);
     void idle(timestamp_ms now);
     // Carries out a flush that is under way, if one is: the oldest, or with 1 the one behind it. With
     // ASYNC_FLUSH it only writes.
     void flush(std::size_t which = 0);
+    // The one that ends there, if it is still to be done.
+    void flush_until(log_position until);
+    // What the last `truncate` effect wants.
+    void truncate();
+    // Reads what is wanted and steps with it.
+    void read(const consensus::entries_wanted& wanted);
     // Flushes carried out before an older one.
     [[nodiscard]] std::uint64_t overtakings() const { return overtakings_; }
     // ASYNC_FLUSH's timer: what was written goes to the disk.
@@ -62,13 +89,15 @@ class simulated_node {
 
     [[nodiscard]] const broker::replica& replica() const { return *replica_; }
     [[nodiscard]] storage::log_store& log() { return *log_; }
+    [[nodiscard]] const consensus::member& self() const { return replica_->raft().self(); }
 
   private:
     simulated_node(storage::file_system& files, node_settings settings);
     result<void> load_identity();
     result<void> open_log(const derived_copy& derived);
-    [[nodiscard]] result<broker::state> catch_up(const derived_copy& derived);
-    result<timestamp_ms> last_timestamp() const;
+    [[nodiscard]] result<broker::state> catch_up(const derived_copy& derived, broker::replica_log& log);
+    result<void> visit(log_position first, log_position last,
+                       const std::function<result<void>(const storage::scanned_entry&)>& each);
     void carry_out(broker::effects effects);
 
     storage::file_system& files_;
@@ -78,6 +107,7 @@ class simulated_node {
     std::unique_ptr<broker::replica> replica_;
     log_position last_entry_;
     std::vector<broker::flush_request> flushing_; // in log order
+    std::optional<log_position> truncating_;
     std::uint64_t overtakings_ = 0;
     outcomes outcomes_;
 };

@@ -68,8 +68,11 @@ class node_story {
             disk_.cut_power_after(pick(15));
         for (;;) {
             auto started = simulated_node::start(files_, settings_, derived_);
+            // What is not known to be committed counts from when the leadership's first entry is on the disk.
+            if (started.ok())
+                (*started)->flush();
             const bool has_power = disk_.has_power();
-            if (started.ok() && has_power) {
+            if (started.ok() && has_power && (*started)->replica().ready()) {
                 node_ = *std::move(started);
                 // A start ends with a checkpoint of all it has applied.
                 derived_ = node_->checkpoint();
