@@ -25,7 +25,12 @@ struct client_options {
     std::chrono::milliseconds connect_timeout{3'000};
     // After a failed connection attempt the next waits this long, doubling up to `reconnect_most`.
     std::chrono::milliseconds reconnect_first{50};
-    std::chrono::milliseconds reconnect_most{1'000};
+    std::chrono::milliseconds reconnect_most{200};
+    // A name server that has not answered by then is not waited for: the next one is asked too.
+    std::chrono::milliseconds name_server_patience{200};
+    // A broker that owes answers and has said nothing for so long may be frozen or cut off: the name servers
+    // are asked whether another one leads by now. While it still leads, its answers are waited for.
+    std::chrono::milliseconds silence_limit{1'000};
     std::chrono::milliseconds route_interval{30'000};
     std::chrono::milliseconds heartbeat_interval{30'000};
     // Bounds of one connection: requests without an answer, and bytes encoded and not yet written.

@@ -222,6 +222,7 @@ void connection::received(const boost::system::error_code& failure, std::size_t 
     if (failure)
         return lose(call_failure_kind::connection_lost, failure.message());
     incoming_.filled(count);
+    heard_ = in_flight::clock::now();
     backoff_ = options_.reconnect_first;
     const std::uint64_t attempt = attempt_;
     std::string why;
@@ -365,6 +366,18 @@ void connection::arm_expiry() {
         self->arm_expiry();
         self->fail(late, call_failure_kind::timed_out, "no answer in time");
     });
+}
+
+void connection::abandon(const std::string& why) {
+    lose(is_open() ? call_failure_kind::connection_lost : call_failure_kind::unreachable, why);
+}
+
+std::chrono::milliseconds connection::silent_for() const {
+    const std::lock_guard lock{mutex_};
+    if (waiting_.size() == 0)
+        return std::chrono::milliseconds{0};
+    const auto since = std::max(heard_, waiting_.busy_since());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(in_flight::clock::now() - since);
 }
 
 std::size_t connection::requests_in_flight() const {

@@ -87,7 +87,13 @@ class connection : public std::enable_shared_from_this<connection> {
     // Fails everything in flight with `closed` and what comes later too. On the io thread.
     void close();
 
+    // The peer is believed to be gone: fails what is in flight, as a broken connection does. On the io
+    // thread.
+    void abandon(const std::string& why);
+
     [[nodiscard]] std::size_t requests_in_flight() const;
+    // How long the peer has owed answers without saying anything; 0 when it owes none. On the io thread.
+    [[nodiscard]] std::chrono::milliseconds silent_for() const;
     [[nodiscard]] bool is_open() const;
 
   private:
@@ -142,6 +148,7 @@ class connection : public std::enable_shared_from_this<connection> {
     in_flight::clock::time_point expiry_armed_ = in_flight::clock::time_point::max();
     std::uint64_t attempt_ = 0; // which connection a completion belongs to
     std::chrono::milliseconds backoff_;
+    in_flight::clock::time_point heard_{};
     byte_buffer writing_;
     std::size_t written_ = 0;
     receive_buffer incoming_;

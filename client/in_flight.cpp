@@ -20,7 +20,8 @@ std::int32_t in_flight::add(std::shared_ptr<pending_call> call, clock::time_poin
         if (at.opaque != 0)
             continue;
         at = {opaque, deadline, std::move(call)};
-        ++size_;
+        if (size_++ == 0)
+            busy_since_ = clock::now();
         next_deadline_ = std::min(next_deadline_, deadline);
         return opaque;
     }
@@ -39,14 +40,21 @@ void in_flight::expire(clock::time_point now, std::vector<std::shared_ptr<pendin
     if (now < next_deadline_)
         return;
     next_deadline_ = clock::time_point::max();
-    for (slot& each : slots_) {
+    std::vector<std::int32_t> late;
+    for (const slot& each : slots_) {
         if (each.opaque == 0)
             continue;
         if (each.deadline <= now)
-            out.push_back(take(each.opaque));
+            late.push_back(each.opaque);
         else
             next_deadline_ = std::min(next_deadline_, each.deadline);
     }
+    // Numbers go round: those from next_ on are of the round before.
+    std::sort(late.begin(), late.end(), [this](std::int32_t left, std::int32_t right) {
+        return std::pair{left < next_, left} < std::pair{right < next_, right};
+    });
+    for (const std::int32_t opaque : late)
+        out.push_back(take(opaque));
 }
 
 void in_flight::take_all(std::vector<std::shared_ptr<pending_call>>& out) {

@@ -48,11 +48,13 @@ class in_flight {
     std::int32_t add(std::shared_ptr<pending_call> call, clock::time_point deadline);
     // Null when nobody waits for it (any more).
     std::shared_ptr<pending_call> take(std::int32_t opaque);
-    // Moves the calls whose deadline is not after `now` to `out`.
+    // Moves the calls whose deadline is not after `now` to `out`, in the order in which they were added.
     void expire(clock::time_point now, std::vector<std::shared_ptr<pending_call>>& out);
     void take_all(std::vector<std::shared_ptr<pending_call>>& out);
 
     [[nodiscard]] std::size_t size() const { return size_; }
+    // Since when there has always been one, while there is one.
+    [[nodiscard]] clock::time_point busy_since() const { return busy_since_; }
     // No call expires before it; max() when there is none.
     [[nodiscard]] clock::time_point next_deadline() const { return next_deadline_; }
 
@@ -72,6 +74,7 @@ class in_flight {
     std::size_t size_ = 0;
     std::int32_t next_ = 1;
     clock::time_point next_deadline_ = clock::time_point::max();
+    clock::time_point busy_since_{};
 };
 
 } // namespace holdfast::client

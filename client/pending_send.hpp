@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace holdfast::client {
@@ -45,6 +46,9 @@ class pending_send : public pending_call, public std::enable_shared_from_this<pe
 
     in_flight::clock::time_point deadline;
     int tries_left = 1;
+    int tries = 0;
+    // What the last try met. Kept over tries: one of them may have stored the message.
+    std::optional<send_error> last_failure;
     route_ptr route;
     std::size_t place = 0; // in route->writable
     std::size_t counted_bytes = 0;

@@ -7,14 +7,13 @@
 #include "protocol/names.hpp"
 #include "protocol/properties.hpp"
 
+#include <algorithm>
 #include <future>
 #include <unistd.h>
 
 namespace holdfast::client {
 
 namespace {
-
-using clock = in_flight::clock;
 
 timestamp_ms wall_clock() {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -44,6 +43,15 @@ send_error no_route(const error& why) {
 
 send_error not_running() {
     return {send_error_kind::shut_down, 0, "the producer is not running: call start() first"};
+}
+
+bool has_leader(const known_route& route) {
+    const auto leads = [](const protocol::broker_data& each) { return each.addresses.contains(0); };
+    return std::any_of(route.source.brokers.begin(), route.source.brokers.end(), leads);
+}
+
+error no_leader(const std::string& topic) {
+    return {errc::unavailable, "no broker of topic " + topic + " has a leader now"};
 }
 
 } // namespace
@@ -123,12 +131,13 @@ void producer::engine::send(message outgoing, const queue_selector* select, send
     }
     // The selector and the message wait for the route; the caller's ones are gone by then.
     const std::string topic = outgoing.topic;
-    in_turn(topic, [this, send, kept = std::make_shared<message>(std::move(outgoing)),
-                    chosen = select != nullptr ? *select : queue_selector{}](const result<route_ptr>& got) {
-        if (!got)
-            return finish(*send, no_route(got.failure()));
-        start_on(send, *got, std::move(*kept), chosen ? &chosen : nullptr);
-    });
+    in_turn(topic, deadline,
+            [this, send, kept = std::make_shared<message>(std::move(outgoing)),
+             chosen = select != nullptr ? *select : queue_selector{}](const result<route_ptr>& got) {
+                if (!got)
+                    return finish(*send, no_route(got.failure()));
+                start_on(send, *got, std::move(*kept), chosen ? &chosen : nullptr);
+            });
 }
 
 void producer::engine::start_on(const send_ptr& send, route_ptr route, message&& outgoing,
@@ -178,7 +187,7 @@ void producer::engine::send_batch(std::span<const message> messages, send_callba
     send->topic = messages.front().topic;
     send->body = std::move(*body);
     send->is_batch = true;
-    in_turn(send->topic, [this, send](const result<route_ptr>& got) {
+    in_turn(send->topic, deadline, [this, send](const result<route_ptr>& got) {
         if (!got)
             return finish(*send, no_route(got.failure()));
         send->route = *got;
@@ -198,16 +207,21 @@ route_ptr producer::engine::route_at_once(const std::string& topic) {
     return known != nullptr && !known->writable.empty() ? known : nullptr;
 }
 
-void producer::engine::in_turn(const std::string& topic, runtime::route_handler handler) {
+void producer::engine::in_turn(const std::string& topic, clock::time_point deadline,
+                               runtime::route_handler handler) {
     {
         const std::lock_guard lock{waiting_mutex_};
         const auto [line, is_first] = waiting_.try_emplace(topic);
-        line->second.push_back(std::move(handler));
+        line->second.push_back({deadline, std::move(handler)});
         if (!is_first)
             return;
         waiting_topics_.fetch_add(1, std::memory_order_release);
     }
-    with_route(topic, [this, topic](const result<route_ptr>& got) { serve_waiting(topic, got); });
+    with_route(topic, [this, topic](const result<route_ptr>& got) {
+        if (got || got.failure().code == errc::not_found)
+            return serve_waiting(topic, got);
+        leader_answered(topic, 0, got);
+    });
 }
 
 // Until nobody waits: those who come meanwhile stand behind, also when the route is known by now.
@@ -222,7 +236,7 @@ void producer::engine::serve_waiting(const std::string& topic, const result<rout
                 waiting_topics_.fetch_sub(1, std::memory_order_release);
                 return;
             }
-            next = std::move(line->second.front());
+            next = std::move(line->second.front().handler);
             line->second.pop_front();
         }
         next(got);
@@ -236,32 +250,39 @@ void producer::engine::with_route(const std::string& topic, runtime::route_handl
     runtime_.fetch_route(topic, [this, topic, handler = std::move(handler)](const result<route_ptr>& got) {
         if (got && !(*got)->writable.empty())
             return handler(got);
+        if (got && !has_leader(**got))
+            return handler(no_leader(topic));
         if (got)
             return handler(error{errc::not_found, "topic " + topic +
                                                       " has no writable queue: check its permission with "
                                                       "`holdfast topic show`"});
         if (got.failure().code != errc::not_found)
             return handler(got);
-        const std::string pattern{protocol::auto_create_topic};
-        runtime_.fetch_route(pattern, [this, topic, handler](const result<route_ptr>& offered) {
-            const error none{errc::not_found,
-                             "topic " + topic +
-                                 " does not exist and is not created by a first message here: "
-                                 "create it with `holdfast topic create`"};
-            if (!offered)
-                return handler(offered.failure().code == errc::not_found ? none : offered.failure());
-            auto route = make_provisional_route(topic, (*offered)->source, options_.default_topic_queues,
-                                                runtime_.lookup());
-            if (route->writable.empty())
-                return handler(none);
-            runtime_.routes().put(topic, route);
-            handler(route);
-        });
+        offer_route(topic, handler);
+    });
+}
+
+// For the first message of a topic: the queues it will have.
+void producer::engine::offer_route(const std::string& topic, const runtime::route_handler& handler) {
+    const std::string pattern{protocol::auto_create_topic};
+    runtime_.fetch_route(pattern, [this, topic, handler](const result<route_ptr>& offered) {
+        const error none{errc::not_found, "topic " + topic +
+                                              " does not exist and is not created by a first message here: "
+                                              "create it with `holdfast topic create`"};
+        if (!offered)
+            return handler(offered.failure().code == errc::not_found ? none : offered.failure());
+        auto route = make_provisional_route(topic, (*offered)->source, options_.default_topic_queues,
+                                            runtime_.lookup());
+        if (route->writable.empty())
+            return handler(has_leader(*route) ? none : no_leader(topic));
+        runtime_.routes().put(topic, route);
+        handler(route);
     });
 }
 
 void producer::engine::try_now(const send_ptr& send) {
     --send->tries_left;
+    ++send->tries;
     const placed_queue& to = send->route->writable[send->place];
     to.broker->start(send, send->deadline,
                      [&](byte_buffer& out, const protocol::call& how) { write(out, how, *send, to); });
@@ -315,13 +336,25 @@ void producer::engine::try_failed(std::shared_ptr<pending_send> send, const call
     send_error failure = to_send_error(why);
     if (!worth_another_try(failure.kind))
         return finish(*send, std::move(failure));
-    runtime_.suspect_route(send->topic);
     try_again_or_fail(send, std::move(failure));
 }
 
 void producer::engine::try_again_or_fail(const send_ptr& send, send_error why) {
-    if (send->tries_left <= 0 || clock::now() >= send->deadline)
+    if (clock::now() >= send->deadline)
         return finish(*send, std::move(why));
+    const auto& queues = send->route->writable;
+    const bool only_broker =
+        send->pinned || queues.front().id.broker_name == queues.back().id.broker_name; // sorted
+    // Without retries a message is sent again only when it certainly was not stored.
+    const bool may_repeat = options_.retries > 0 || why.kind == send_error_kind::unreachable;
+    if (is_fail_over(why) && may_repeat && (only_broker || send->tries_left <= 0)) {
+        if (!send->last_failure || !send->last_failure->may_be_stored() || why.may_be_stored())
+            send->last_failure = std::move(why);
+        return wait_for_leader(send);
+    }
+    if (send->tries_left <= 0)
+        return finish(*send, std::move(why));
+    runtime_.suspect_route(send->topic);
     if (!send->pinned)
         choose_other_queue(*send);
     try_now(send);
@@ -348,6 +381,17 @@ void producer::engine::choose_other_queue(pending_send& send) {
 }
 
 void producer::engine::finish(pending_send& send, const send_result& result) {
+    if (!result && send.last_failure && send.tries > 1) {
+        // Any try may have stored it, not only the last one.
+        send_error all = result.failure();
+        if (send.last_failure->may_be_stored() && !all.may_be_stored()) {
+            all.kind = send.last_failure->kind;
+            all.response_code = send.last_failure->response_code;
+        }
+        all.message += " (after " + std::to_string(send.tries) + " tries)";
+        send.last_failure.reset();
+        return finish(send, all);
+    }
     limit_.give_back(send.counted_bytes);
     // Whoever waits in done may own what keeps this send alive: take it out first.
     const send_callback done = std::move(send.done);

@@ -47,16 +47,29 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
 
   private:
     using send_ptr = std::shared_ptr<pending_send>;
+    using clock = in_flight::clock;
+    struct waiter {
+        clock::time_point deadline;
+        runtime::route_handler handler;
+    };
 
     [[nodiscard]] std::optional<send_error> admit(std::size_t bytes);
     void start_on(const send_ptr& send, route_ptr route, message&& outgoing, const queue_selector* select);
     // Calls `handler` with the topic's route, after all handlers that wait for the route of this topic: sends
     // keep the order in which they were called.
-    void in_turn(const std::string& topic, runtime::route_handler handler);
+    void in_turn(const std::string& topic, clock::time_point deadline, runtime::route_handler handler);
+    // Behind those that wait already, after a new route was asked for (producer_fail_over.cpp).
+    void wait_for_leader(const send_ptr& send);
+    void ask_for_leader(const std::string& topic, unsigned questions_before);
+    void leader_answered(const std::string& topic, unsigned questions_before, const result<route_ptr>& got);
+    // Ends those whose time is over; true when others wait.
+    bool drop_late(const std::string& topic, const result<route_ptr>& got);
+    void try_at_leader(const send_ptr& send, const result<route_ptr>& got);
     void serve_waiting(const std::string& topic, const result<route_ptr>& got);
     // The route, if it is known and nobody waits for it.
     route_ptr route_at_once(const std::string& topic);
     void with_route(const std::string& topic, runtime::route_handler handler);
+    void offer_route(const std::string& topic, const runtime::route_handler& handler);
     // Not on the io thread, unless the route is known.
     result<route_ptr> wait_for_route(const std::string& topic);
     void choose_other_queue(pending_send& send);
@@ -71,8 +84,7 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     in_flight_limit limit_;
 
     std::mutex waiting_mutex_;
-    std::map<std::string, std::deque<runtime::route_handler>>
-        waiting_; // by topic; present while some are served
+    std::map<std::string, std::deque<waiter>> waiting_; // by topic; present while some are served
     std::atomic<std::size_t> waiting_topics_{0};
     protocol::unique_key_generator ids_;
     std::atomic<bool> running_{false};

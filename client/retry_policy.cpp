@@ -1,5 +1,6 @@
 #include "client/retry_policy.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 namespace holdfast::client {
@@ -51,6 +52,17 @@ send_verdict judge_response(int response_code) {
 bool worth_another_try(send_error_kind kind) {
     return kind == send_error_kind::timed_out || kind == send_error_kind::connection_lost ||
            kind == send_error_kind::unreachable;
+}
+
+bool is_fail_over(send_error_kind kind, int response_code) {
+    constexpr int service_not_available = 14;
+    return worth_another_try(kind) ||
+           (kind == send_error_kind::refused && response_code == service_not_available);
+}
+
+std::chrono::milliseconds fail_over_pause(unsigned questions_before) {
+    return std::min(std::chrono::milliseconds{20} * (1U << std::min(questions_before, 4U)),
+                    std::chrono::milliseconds{200});
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include "client/send_result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -18,6 +19,15 @@ enum class send_verdict : std::uint8_t {
 [[nodiscard]] send_verdict judge_response(int response_code);
 // Of a send that got no answer.
 [[nodiscard]] bool worth_another_try(send_error_kind kind);
+
+// Nothing is wrong with the message: its broker is gone or leads no more, and another one takes over in a
+// moment. Worth waiting for, as long as the send's time-out lasts.
+[[nodiscard]] bool is_fail_over(send_error_kind kind, int response_code);
+[[nodiscard]] inline bool is_fail_over(const send_error& why) {
+    return is_fail_over(why.kind, why.response_code);
+}
+// Before the n-th (0, 1, ...) question for the new leader: 20 ms, doubling up to 200 ms.
+[[nodiscard]] std::chrono::milliseconds fail_over_pause(unsigned questions_before);
 
 // The text of a failure for the person who must act on it: the code's name and what to do, then the remark.
 [[nodiscard]] std::string describe_response(int response_code, std::string_view remark);

@@ -11,9 +11,25 @@ namespace {
 
 // A goodbye is a courtesy: the broker notices the closed connection anyway.
 constexpr std::chrono::milliseconds goodbye_timeout{1'000};
-constexpr std::chrono::milliseconds suspicion_pause{1'000};
+constexpr std::chrono::milliseconds silence_check_interval{250};
+
+bool uses(const known_route& route, const std::shared_ptr<connection>& broker) {
+    const auto is_there = [&](const placed_queue& each) { return each.broker == broker; };
+    return std::any_of(route.writable.begin(), route.writable.end(), is_there) ||
+           std::any_of(route.readable.begin(), route.readable.end(), is_there);
+}
 
 } // namespace
+
+// One question on its way round the name servers.
+struct runtime::name_server_round {
+    name_server_question question;
+    call_handler handler;
+    std::size_t first = 0;
+    std::size_t asked = 0;
+    std::size_t failed = 0;
+    bool answered = false;
+};
 
 runtime::runtime(client_options options)
     : options_(std::move(options)), local_address_(local_ipv4_address()) {
@@ -52,6 +68,7 @@ result<void> runtime::start() {
     }};
     every(options_.route_interval, [this] { refresh_routes(); });
     every(options_.heartbeat_interval, [this] { send_heartbeats(); });
+    every(silence_check_interval, [this] { watch_silence(); });
     return {};
 }
 
@@ -138,19 +155,35 @@ void runtime::keep(std::vector<std::shared_ptr<connection>> brokers) {
 }
 
 void runtime::ask_name_server(name_server_question question, call_handler handler) {
-    post([this, shared = std::make_shared<name_server_question>(std::move(question)),
-          handler = std::move(handler)] { try_name_server(0, shared, handler); });
+    auto round = std::make_shared<name_server_round>();
+    round->question = std::move(question);
+    round->handler = std::move(handler);
+    post([this, round] {
+        round->first = good_name_server_;
+        try_next_name_server(round);
+    });
 }
 
-void runtime::try_name_server(std::size_t tries, const std::shared_ptr<name_server_question>& question,
-                              const call_handler& handler) {
-    const std::size_t which = (good_name_server_ + tries) % name_servers_.size();
-    (*question)(*name_servers_[which], [this, tries, which, question, handler](const call_outcome& outcome) {
+void runtime::try_next_name_server(const std::shared_ptr<name_server_round>& round) {
+    if (round->answered || round->asked == name_servers_.size() || (stopping_ && round->asked != 0))
+        return;
+    const std::size_t which = (round->first + round->asked++) % name_servers_.size();
+    if (round->asked < name_servers_.size())
+        after(options_.name_server_patience, [this, round, so_far = round->asked] {
+            if (round->asked == so_far)
+                try_next_name_server(round);
+        });
+    round->question(*name_servers_[which], [this, which, round](const call_outcome& outcome) {
+        if (round->answered)
+            return;
+        if (outcome.reply == nullptr && ++round->failed < round->asked)
+            return; // another one may still answer
+        if (outcome.reply == nullptr && round->asked < name_servers_.size() && !stopping_)
+            return try_next_name_server(round);
         if (outcome.reply != nullptr)
             good_name_server_ = which;
-        else if (tries + 1 < name_servers_.size() && !stopping_)
-            return try_name_server(tries + 1, question, handler);
-        handler(outcome);
+        round->answered = true;
+        round->handler(outcome);
     });
 }
 
@@ -171,13 +204,14 @@ void runtime::fetch_route(const std::string& topic, route_handler handler) {
 void runtime::route_answered(const std::string& topic, const call_outcome& outcome) {
     result<route_ptr> found{route_ptr{}};
     bool changed = false;
+    const route_ptr before = routes_.find(topic);
     if (!outcome.ok()) {
         found = to_error(outcome);
     } else if (auto body = protocol::decode_route(outcome.reply->command().body()); !body) {
         found = error{errc::malformed,
                       "the name server's route for " + topic + " can't be read: " + body.failure().message};
     } else {
-        route_ptr known = routes_.find(topic);
+        route_ptr known = before;
         changed = known == nullptr || known->provisional || known->source != *body;
         if (changed) {
             known = make_route(topic, std::move(*body), lookup());
@@ -185,23 +219,65 @@ void runtime::route_answered(const std::string& topic, const call_outcome& outco
         }
         found = known;
     }
+    if (doubted_.erase(topic) != 0 && !changed)
+        good_name_server_ = (good_name_server_ + 1) % name_servers_.size();
     const auto waiting = std::exchange(fetching_[topic], {});
     fetching_.erase(topic);
     for (const route_handler& each : waiting)
         each(found);
-    if (changed && route_changed_)
+    if (!changed)
+        return;
+    if (route_changed_)
         route_changed_(topic);
+    // What lived where this topic was has moved with it.
+    if (before == nullptr)
+        return;
+    for (const std::string& other : routes_.topics())
+        if (const route_ptr kept = routes_.find(other); other != topic && kept != nullptr)
+            for (const placed_queue& each : before->writable)
+                if (!uses(*found.value(), each.broker) && uses(*kept, each.broker)) {
+                    fetch_route(other, [](const result<route_ptr>&) {});
+                    break;
+                }
+    watch_silence();
 }
 
-void runtime::suspect_route(const std::string& topic) {
-    post([this, topic] {
+void runtime::doubt_route(const std::string& topic, route_handler handler) {
+    post([this, topic] { doubted_[topic] = true; });
+    fetch_route(topic, std::move(handler));
+}
+
+void runtime::suspect_route(const std::string& topic, std::chrono::milliseconds pause) {
+    post([this, topic, pause] {
         const auto now = std::chrono::steady_clock::now();
         auto& last = suspected_[topic];
-        if (stopping_ || now - last < suspicion_pause)
+        if (stopping_ || now - last < pause)
             return;
         last = now;
-        fetch_route(topic, [](const result<route_ptr>&) {});
+        doubt_route(topic, [](const result<route_ptr>&) {});
     });
+}
+
+void runtime::watch_silence() {
+    std::vector<std::shared_ptr<connection>> silent;
+    {
+        const std::lock_guard lock{mutex_};
+        for (const auto& [address, broker] : brokers_)
+            if (broker->silent_for() >= options_.silence_limit)
+                silent.push_back(broker);
+    }
+    if (silent.empty() || stopping_)
+        return;
+    const auto current = brokers();
+    for (const auto& broker : silent) {
+        if (!std::binary_search(current.begin(), current.end(), broker)) {
+            broker->abandon("it is silent, and another node leads by now");
+            continue;
+        }
+        for (const std::string& topic : routes_.topics())
+            if (const route_ptr kept = routes_.find(topic); kept != nullptr && uses(*kept, broker))
+                suspect_route(topic, options_.silence_limit / 2);
+    }
 }
 
 void runtime::refresh_routes() {

@@ -28,7 +28,7 @@ namespace holdfast::client {
 class runtime {
   public:
     using route_handler = std::function<void(const result<route_ptr>&)>;
-    // Asks one name server; called again with the next one when there is no answer.
+    // Asks one name server; called with the next one too when there is no answer, or none soon.
     using name_server_question = std::function<void(connection&, call_handler)>;
 
     explicit runtime(client_options options);
@@ -71,21 +71,29 @@ class runtime {
     // Asks for the route and keeps it; calls for the same topic meanwhile share one question. not_found when
     // no broker has the topic.
     void fetch_route(const std::string& topic, route_handler handler);
-    // As fetch_route, but at most once a second per topic: for whoever just failed to reach a broker.
-    void suspect_route(const std::string& topic);
+    // As fetch_route, for whoever just failed to reach a broker: when the answer is no news, another name
+    // server is asked next time, because this one may be cut off from the others.
+    void doubt_route(const std::string& topic, route_handler handler);
+    // As doubt_route, but not sooner than `pause` after the last time for the topic.
+    void suspect_route(const std::string& topic,
+                       std::chrono::milliseconds pause = std::chrono::milliseconds{50});
     [[nodiscard]] route_table& routes() { return routes_; }
     [[nodiscard]] broker_lookup lookup();
 
     // Heartbeats to all brokers now; `done` when every one has answered or failed.
     void send_heartbeats(std::function<void()> done = {});
     // A heartbeat to one of them, which connects to it. On the io thread.
-    void register_with(connection& broker) { send_heartbeat(broker, {}); }
+    void register_with(connection& broker, std::function<void()> done = {}) {
+        send_heartbeat(broker, std::move(done));
+    }
     // Says goodbye (35) for these groups to all brokers, and waits for the answers. Not on the io thread.
     void unregister(const std::string& producer_group, const std::string& consumer_group);
 
   private:
-    void try_name_server(std::size_t tries, const std::shared_ptr<name_server_question>& question,
-                         const call_handler& handler);
+    struct name_server_round;
+    void try_next_name_server(const std::shared_ptr<name_server_round>& round);
+    // Brokers that owe answers: asks whether they still lead, and gives up on those that do not.
+    void watch_silence();
     void route_answered(const std::string& topic, const call_outcome& outcome);
     void refresh_routes();
     void send_heartbeat(connection& to, std::function<void()> done);
@@ -111,6 +119,7 @@ class runtime {
     std::size_t good_name_server_ = 0;
     std::unordered_map<std::string, std::vector<route_handler>> fetching_;
     std::unordered_map<std::string, std::chrono::steady_clock::time_point> suspected_;
+    std::unordered_map<std::string, bool> doubted_; // topics whose fetch under way is a doubt
 
     route_table routes_;
     mutable std::mutex mutex_;
