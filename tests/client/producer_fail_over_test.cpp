@@ -1,0 +1,64 @@
+#include "client/producer.hpp"
+#include "tests/client/fake_broker.hpp"
+
+#include <atomic>
+#include <gtest/gtest.h>
+
+namespace holdfast::client {
+namespace {
+
+using testing::fake_broker;
+
+// Two nodes of one broker: each is a name server, and says that it leads.
+class producer_at_two_nodes : public ::testing::Test {
+  protected:
+    producer_at_two_nodes() {
+        first_->add_topic("T", 4);
+        second_.add_topic("T", 4);
+    }
+    producer_options options() const {
+        producer_options all;
+        all.client.name_servers = first_->address() + ";" + second_.address();
+        all.send_timeout = std::chrono::seconds{10};
+        return all;
+    }
+    static message hello(std::string body) {
+        return {.topic = "T", .body = std::move(body), .tag = {}, .keys = {}};
+    }
+
+    std::unique_ptr<fake_broker> first_ = std::make_unique<fake_broker>();
+    fake_broker second_;
+};
+
+TEST_F(producer_at_two_nodes, goes_to_the_new_leader_when_the_old_one_is_gone) {
+    producer sender{options()};
+    ASSERT_TRUE(sender.start().ok());
+    ASSERT_TRUE(sender.send(hello("before")).ok());
+    first_.reset();
+    const auto sent = sender.send(hello("after"));
+    ASSERT_TRUE(sent.ok()) << sent.failure().message;
+    EXPECT_EQ(second_.bodies("T"), std::vector<std::string>{"after"});
+}
+
+TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_when_another_one_leads) {
+    first_->on(protocol::request_code::send_message_v2,
+               [](const testing::seen_request&) { return testing::script_says::stay_silent; });
+    auto with = options();
+    with.client.silence_limit = std::chrono::milliseconds{100};
+    producer sender{with};
+    ASSERT_TRUE(sender.start().ok());
+    std::atomic<int> stored{0};
+    for (int number = 0; number < 100; ++number)
+        sender.send_async(hello(std::to_string(number)), [&](const send_result& sent) {
+            EXPECT_TRUE(sent.ok());
+            ++stored;
+        });
+    EXPECT_TRUE(
+        first_->wait_until([&] { return first_->count(protocol::request_code::send_message_v2) == 100; }));
+    sender.shutdown();
+    EXPECT_EQ(stored, 100);
+    EXPECT_EQ(second_.bodies("T").size(), 100U);
+}
+
+} // namespace
+} // namespace holdfast::client
