@@ -69,7 +69,6 @@ struct node_config {
     bool cluster_insecure = false;                       // clusterInsecure
     std::chrono::milliseconds election_timeout{1'000};   // electionTimeout
     std::chrono::milliseconds heartbeat_interval{100};   // heartbeatInterval
-    bool slave_read = false;                             // slaveReadEnable
     std::uint64_t replication_window_bytes = 16U << 20U; // replicationWindowBytes; per follower
 
     // Data on disk.

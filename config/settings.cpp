@@ -104,10 +104,6 @@ void add_cluster(std::vector<setting>& table) {
             duration({cluster, "heartbeatInterval",
                       "Milliseconds between a leader's signs of life; less than a third of electionTimeout."},
                      &config::heartbeat_interval, 1, 20'000),
-            flag(
-                {cluster, "slaveReadEnable",
-                 "Whether consumers that are far behind are sent to a follower, to spare the leader's disk."},
-                &config::slave_read),
             bytes({cluster, "replicationWindowBytes",
                    "Bytes of log on their way to one follower and not acknowledged by it yet; the leader "
                    "holds no more for it, however slow it is."},

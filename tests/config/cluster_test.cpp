@@ -88,7 +88,6 @@ TEST(cluster, is_one_node_without_peers) {
     EXPECT_EQ(loaded->values.election_timeout, std::chrono::milliseconds{1'000});
     EXPECT_EQ(loaded->values.heartbeat_interval, std::chrono::milliseconds{100});
     EXPECT_EQ(loaded->values.replication_window_bytes, 16U << 20U);
-    EXPECT_FALSE(loaded->values.slave_read);
     EXPECT_EQ(refused("peers =\nbindAddress = 0.0.0.0\n"), "accepted");
     EXPECT_EQ(refused("nodeName = a\npeers = a@10.0.0.1:1\n"), "accepted") << "alone on its list";
 }
@@ -108,12 +107,11 @@ TEST(cluster, has_the_others_as_peers) {
 
 TEST(cluster, reads_the_other_settings) {
     const auto loaded = load_text(with_three("nodeName = a\nelectionTimeout = 400\nheartbeatInterval = 50\n"
-                                             "slaveReadEnable = true\nreplicationWindowBytes = 64M\n"
+                                             "replicationWindowBytes = 64M\n"
                                              "clusterBindAddress = 127.0.0.5\n"));
     ASSERT_TRUE(loaded) << loaded.failure();
     EXPECT_EQ(loaded->values.election_timeout, std::chrono::milliseconds{400});
     EXPECT_EQ(loaded->values.heartbeat_interval, std::chrono::milliseconds{50});
-    EXPECT_TRUE(loaded->values.slave_read);
     EXPECT_EQ(loaded->values.replication_window_bytes, 64U << 20U);
     EXPECT_EQ(loaded->values.cluster_bind_address, "127.0.0.5");
     EXPECT_THAT(loaded->warnings, IsEmpty());
