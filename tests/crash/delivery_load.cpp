@@ -52,6 +52,7 @@ client::client_options delivery_load::to_broker() const {
     options.reconnect_first = 20ms;
     options.reconnect_most = 50ms;
     options.request_timeout = 700ms;
+    options.route_interval = 200ms; // a group's leader may change
     return options;
 }
 
