@@ -14,6 +14,12 @@ constexpr log_position never{std::numeric_limits<std::uint64_t>::max()};
 // One request carries at most about so much; a single larger entry goes alone.
 constexpr std::uint64_t request_bytes = 1U << 20U;
 
+// To one that is far behind it goes in smaller pieces and with fewer on the way: as fast as its disk takes
+// them, but the others' requests wait for no large one, and neither do their disks (they may share one).
+constexpr std::uint64_t far_behind_bytes = 4U << 20U;
+constexpr std::uint64_t catch_up_request_bytes = 256U << 10U;
+constexpr std::uint64_t catch_up_window_bytes = 2U << 20U;
+
 } // namespace
 
 const char* to_string(role which) {
@@ -442,12 +448,17 @@ std::optional<entries_wanted> raft::wants(const std::string& name) {
     if (found == progress_.end())
         return std::nullopt;
     auto& to = found->second;
+    if (to.is_probing || to.is_reading || to.next >= sendable_ || !peers_.contains(name))
+        return std::nullopt;
+    const bool is_far_behind = sendable_ - to.next > far_behind_bytes;
+    const auto window =
+        is_far_behind ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
     const auto under_way = to.next > to.matched ? to.next - to.matched : 0;
-    if (to.is_probing || to.is_reading || to.next >= sendable_ || under_way >= settings_.window_bytes ||
-        !peers_.contains(name))
+    if (under_way >= window)
         return std::nullopt;
     to.is_reading = true;
-    return entries_wanted{name, to.next, std::min(request_bytes, settings_.window_bytes - under_way)};
+    return entries_wanted{
+        name, to.next, std::min(is_far_behind ? catch_up_request_bytes : request_bytes, window - under_way)};
 }
 
 std::optional<message> raft::request_for(const std::string& to, log_position first,
