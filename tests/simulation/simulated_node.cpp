@@ -31,6 +31,8 @@ result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_syst
     auto state = self->catch_up(derived, log);
     if (!state.ok())
         return state.failure();
+    for (const auto& entry : log.unapplied)
+        self->unapplied_[storage::decode_entry_header(entry.view())->position] = entry;
     log.vote = {self->hard_state_.term, self->hard_state_.vote};
     broker::replica_settings replica;
     replica.raft.self = {settings.name, storage::to_string(self->hard_state_.id)};
@@ -126,7 +128,8 @@ result<broker::state> simulated_node::catch_up(const derived_copy& derived, brok
 }
 
 void simulated_node::carry_out(broker::effects effects) {
-    if (effects.persist) {
+    HOLDFAST_CHECK(!effects.begin_at && !effects.is_seeded); // nothing is ever trimmed here
+    if (effects.persist && settings_.saves_votes) {
         hard_state_.term = effects.persist->term;
         hard_state_.vote = effects.persist->vote;
         if (const auto saved = storage::save_hard_state(files_, hard_state_file(settings_), hard_state_);
@@ -135,14 +138,18 @@ void simulated_node::carry_out(broker::effects effects) {
     }
     if (effects.flush) {
         HOLDFAST_CHECK(flushing_.size() < storage::log_writer::lanes);
-        for (const auto& entry : effects.flush->entries)
-            log_->cache().insert(storage::decode_entry_header(entry.view())->position, entry);
+        for (const auto& entry : effects.flush->entries) {
+            const auto position = storage::decode_entry_header(entry.view())->position;
+            log_->cache().insert(position, entry);
+            unapplied_[position] = entry;
+        }
         outcomes_.flushes.push_back(effects.flush->until);
         flushing_.push_back(*std::move(effects.flush));
     }
     if (effects.truncate) {
         HOLDFAST_CHECK(flushing_.empty() && !truncating_);
         truncating_ = effects.truncate;
+        unapplied_.erase(unapplied_.lower_bound(*truncating_), unapplied_.end());
         outcomes_.truncates = true;
     }
     if (replica_->last_applied_entry() > last_entry_)
@@ -154,7 +161,11 @@ void simulated_node::carry_out(broker::effects effects) {
     add(outcomes_.rejected, effects.rejected);
     add(outcomes_.messages, effects.messages);
     add(outcomes_.reads, effects.reads);
+    while (!unapplied_.empty() && unapplied_.begin()->first < replica_->applied())
+        outcomes_.entries.push_back(unapplied_.extract(unapplied_.begin()).mapped());
     outcomes_.fenced = outcomes_.fenced || effects.fenced.has_value();
+    if (effects.fenced)
+        outcomes_.fence_reason = std::move(effects.fenced);
     outcomes_.deposed = outcomes_.deposed || effects.was_deposed;
 }
 

@@ -13,6 +13,7 @@
 #include "storage/log_store.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +36,8 @@ struct node_settings {
     storage::store_id id{}; // of a store that has none yet
     std::uint64_t segment_size = 16384;
     storage::write_mode writes = storage::write_mode::direct;
-    bool sync = true; // SYNC_FLUSH
+    bool sync = true;        // SYNC_FLUSH
+    bool saves_votes = true; // false: a mistake, for a canary
     std::optional<log_position> accept_data_loss;
     // Raft's, but for who it is.
     consensus::steady_ms heartbeat_interval{100};
@@ -61,7 +63,9 @@ class simulated_node {
         std::vector<consensus::entries_wanted> reads;
         std::vector<log_position> flushes; // that wait for flush_until
         bool truncates = false;            // truncate() is waited for
+        std::vector<shared_bytes> entries; // applied, fillers too, in log order
         bool fenced = false;
+        std::optional<error> fence_reason;
         bool deposed = false;
     };
     [[nodiscard]] outcomes take_outcomes() { return std::exchange(outcomes_, {}); }
@@ -108,6 +112,7 @@ class simulated_node {
     log_position last_entry_;
     std::vector<broker::flush_request> flushing_; // in log order
     std::optional<log_position> truncating_;
+    std::map<log_position, shared_bytes> unapplied_; // what the flusher was given
     std::uint64_t overtakings_ = 0;
     outcomes outcomes_;
 };

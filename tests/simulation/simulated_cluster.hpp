@@ -1,0 +1,183 @@
+// A group of nodes in one thread and one virtual time: each with its own disk, clock and process, over a
+// network that does its worst. One seed is one run, exactly.
+//
+// The nodes are simulated_nodes, so broker::replica, the real log and the real recovery; what their actors
+// would do with disk and network is done here, late and in any order. Every step of every node goes through
+// the checker. The first problem ends the run.
+#pragma once
+
+#include "tests/simulation/cluster_checker.hpp"
+#include "tests/simulation/simulated_network.hpp"
+#include "tests/storage/simulated_disk.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace holdfast::simulation {
+
+// What is deliberately wrong with the driver: the canaries.
+enum class defect : std::uint8_t {
+    none,
+    votes_not_saved,   // term and vote live in memory only
+    flushes_late,      // an acknowledged entry may still be in the page cache
+    answers_too_early, // a leader answers when its own flush has ended
+};
+
+struct cluster_settings {
+    std::uint64_t seed = 1;
+    std::size_t nodes = 3;
+    defect wrong = defect::none;
+};
+
+// How often the rare things happened.
+struct cluster_marks {
+    std::uint64_t answered = 0;
+    std::uint64_t power_cuts = 0;
+    std::uint64_t processes_ended = 0;
+    std::uint64_t fenced = 0;
+    std::uint64_t leaders = 0;
+    std::uint64_t votes_refused = 0;
+    std::uint64_t pre_votes_refused = 0;
+    std::uint64_t truncations = 0;
+    std::uint64_t deposed = 0;
+    std::uint64_t without_quorum = 0; // deposed by nobody but itself
+    std::uint64_t rejections = 0;     // with runs, of a log that parts
+    std::uint64_t old_reads = 0;      // for followers that are behind
+    std::uint64_t transfers = 0;
+    std::uint64_t wiped = 0;
+    std::uint64_t replaced = 0; // a wiped node became a member again
+    std::uint64_t unknown_outcomes = 0;
+};
+
+class simulated_cluster {
+  public:
+    using action = std::function<void()>;
+    using answer_action = std::function<void(const broker::applied_batch*)>;
+
+    simulated_cluster(const cluster_settings& settings, cluster_marks& marks);
+
+    // --- time ---
+    [[nodiscard]] virtual_ms now() const { return now_; }
+    void after(virtual_ms delay, action what);
+    // Until then, or until the first problem.
+    void run_until(virtual_ms end);
+    [[nodiscard]] const std::string& problem() const { return problem_; }
+    void report(std::string problem);
+
+    // --- nodes ---
+    [[nodiscard]] std::size_t size() const { return hosts_.size(); }
+    [[nodiscard]] const simulated_node* node(std::size_t which) const { return hosts_[which].node.get(); }
+    // The one that leads in the latest term, ready to answer.
+    [[nodiscard]] std::optional<std::size_t> leader() const;
+    void power_off(std::size_t which, virtual_ms until_on);
+    void end_process(std::size_t which, virtual_ms until_restart);
+    void hand_over(std::size_t which); // the stop of a careful operator, up to the end of its process
+    void pause(std::size_t which, virtual_ms length);
+    void wipe(std::size_t which, virtual_ms until_on);
+    void checkpoint(std::size_t which);
+    void idle(std::size_t which);
+    storage::simulated_disk& disk(std::size_t which) { return *hosts_[which].disk; }
+    // All are up, and members as they are now; all know it.
+    [[nodiscard]] bool has_all_members() const;
+    // All are up and have applied all that there is.
+    [[nodiscard]] bool has_all_applied() const;
+    [[nodiscard]] std::string describe() const;
+
+    // A vote was just given, and is on its way: who gave it, to whom.
+    void when_voting(std::function<void(std::size_t, std::size_t)> what) { on_vote_ = std::move(what); }
+
+    // --- clients ---
+    // `answer` is called when it is answered OK, and never otherwise. nullptr: as flushed, see
+    // answers_too_early.
+    void send(std::size_t to, broker::entry_draft draft, answer_action answer);
+
+    // --- network ---
+    simulated_network& network() { return network_; }
+    // The connections that can't work break, and both sides hear of it. Without it, a cut is silence.
+    void break_cut_connections();
+    void break_connection(std::size_t one, std::size_t other);
+
+    cluster_checker& checker() { return checker_; }
+    // Reads all logs from their beginning, and compares the states.
+    void check_everything();
+
+  private:
+    struct waiting_batch {
+        answer_action answer;
+        log_position end; // flushed up to here, it is flushed
+    };
+    struct connection {
+        std::uint64_t life = 0; // of the other node's process
+        bool has_empty_log = false;
+        friend bool operator==(const connection&, const connection&) = default;
+    };
+    struct host {
+        std::string name;
+        unsigned wipes = 0;
+        std::unique_ptr<storage::simulated_disk> disk;
+        node_settings settings;
+        derived_copy derived;
+        double clock_rate = 1;
+        std::int64_t clock_start = 0;
+        std::unique_ptr<simulated_node> node; // null: off
+        std::uint64_t life = 0;               // counts the processes
+        virtual_ms paused_until{0};
+        bool has_led = false;
+        bool is_ending = false;
+        bool was_wiped = false;
+        term_number term;
+        std::map<std::uint64_t, waiting_batch> waiting; // by ticket
+        std::map<std::size_t, connection> connections;  // those it was told of
+    };
+    struct timed_action {
+        virtual_ms at;
+        std::uint64_t number;
+        action what;
+        friend bool operator<(const timed_action& one, const timed_action& other) { // the first is greatest
+            return one.at != other.at ? one.at > other.at : one.number > other.number;
+        }
+    };
+
+    std::uint64_t pick(std::uint64_t below) { return random_() % below; }
+    virtual_ms pick_ms(std::uint64_t first, std::uint64_t last) {
+        return virtual_ms{static_cast<std::int64_t>(first + pick(last - first))};
+    }
+    [[nodiscard]] consensus::steady_ms clock_of(const host& one) const;
+    [[nodiscard]] timestamp_ms wall_clock() const { return timestamp_ms{1'700'000'000'000 + now_.count()}; }
+    void new_disk(host& one);
+    void start(std::size_t which);
+    void leave(std::size_t which);
+    // Does it in this process of the node, when it is not paused; then looks at what came of it.
+    void with(std::size_t which, std::uint64_t life, std::function<void(simulated_node&)> what);
+    void soon(std::size_t which, virtual_ms delay, std::function<void(simulated_node&)> what);
+    void settle(std::size_t which);
+    void watch(std::size_t which, const simulated_node::outcomes& outcomes);
+    void answer(std::size_t which, const simulated_node::outcomes& outcomes);
+    void use_disk(std::size_t which, const simulated_node::outcomes& outcomes);
+    void post(std::size_t from, const consensus::message& what);
+    void note(const consensus::message& what);
+    void tick(std::size_t which, std::uint64_t life);
+    void connect();
+    std::string check_log(std::size_t which);
+
+    const cluster_settings settings_;
+    cluster_marks& marks_;
+    std::mt19937_64 random_;
+    simulated_network network_;
+    cluster_checker checker_;
+    std::vector<host> hosts_;
+    std::priority_queue<timed_action> actions_;
+    std::uint64_t next_number_ = 0;
+    std::uint64_t next_ticket_ = 1;
+    virtual_ms now_{0};
+    std::function<void(std::size_t, std::size_t)> on_vote_;
+    std::string problem_;
+};
+
+} // namespace holdfast::simulation
