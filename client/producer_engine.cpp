@@ -345,9 +345,8 @@ void producer::engine::try_again_or_fail(const send_ptr& send, send_error why) {
     const auto& queues = send->route->writable;
     const bool only_broker =
         send->pinned || queues.front().id.broker_name == queues.back().id.broker_name; // sorted
-    // Without retries a message is sent again only when it certainly was not stored.
-    const bool may_repeat = options_.retries > 0 || why.kind == send_error_kind::unreachable;
-    if (is_fail_over(why) && may_repeat && (only_broker || send->tries_left <= 0)) {
+    // Without retries nothing is sent again, so that nothing can stand behind what was sent after it.
+    if (is_fail_over(why) && options_.retries > 0 && (only_broker || send->tries_left <= 0)) {
         if (!send->last_failure || !send->last_failure->may_be_stored() || why.may_be_stored())
             send->last_failure = std::move(why);
         return wait_for_leader(send);

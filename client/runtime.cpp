@@ -259,24 +259,25 @@ void runtime::suspect_route(const std::string& topic, std::chrono::milliseconds 
 }
 
 void runtime::watch_silence() {
-    std::vector<std::shared_ptr<connection>> silent;
+    // With how long. A held pull is silent for long without anything being wrong, so the pauses grow with it.
+    std::vector<std::pair<std::shared_ptr<connection>, std::chrono::milliseconds>> silent;
     {
         const std::lock_guard lock{mutex_};
         for (const auto& [address, broker] : brokers_)
-            if (broker->silent_for() >= options_.silence_limit)
-                silent.push_back(broker);
+            if (const auto silence = broker->silent_for(); silence >= options_.silence_limit)
+                silent.emplace_back(broker, silence);
     }
     if (silent.empty() || stopping_)
         return;
     const auto current = brokers();
-    for (const auto& broker : silent) {
+    for (const auto& [broker, silence] : silent) {
         if (!std::binary_search(current.begin(), current.end(), broker)) {
             broker->abandon("it is silent, and another node leads by now");
             continue;
         }
         for (const std::string& topic : routes_.topics())
             if (const route_ptr kept = routes_.find(topic); kept != nullptr && uses(*kept, broker))
-                suspect_route(topic, options_.silence_limit / 2);
+                suspect_route(topic, silence / 2);
     }
 }
 

@@ -115,6 +115,13 @@ std::string node_group::missing(std::uint64_t lag) const {
                          [&](const protocol::follower_status& one) { return one.name == name_of(other); });
         if (seen == told->followers.end() || seen->last_heard_ms < 0 || seen->last_heard_ms > 2'000)
             return "the leader " + name_of(*node) + " does not hear " + name_of(other);
+        // What the leader heard may be old: a node that was just killed does not answer.
+        const auto own = status(other);
+        if (!own || own->term != told->term)
+            return name_of(other) + " does not answer for the leader's term";
+        if (own->watermarks.applied.value() + lag < told->watermarks.committed.value())
+            return name_of(other) + " has applied " + std::to_string(own->watermarks.applied.value()) +
+                   " of " + std::to_string(told->watermarks.committed.value());
         if (seen->lag_bytes > lag)
             return name_of(other) + " is " + std::to_string(seen->lag_bytes) + " bytes behind " +
                    name_of(*node) + " (" + seen->state + ")";
