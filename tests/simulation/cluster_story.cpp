@@ -107,6 +107,8 @@ void cluster_story::trouble() {
 }
 
 void cluster_story::disk_trouble(std::size_t victim) {
+    if (!settings_.sync)
+        return;
     if (pick(3) == 0)
         cluster_.disk(victim).fail_sync_after(pick(20));
     else

@@ -26,7 +26,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
         one.settings.segment_size = segment_size;
         one.settings.writes = pick(2) == 0 ? storage::write_mode::buffered : storage::write_mode::direct;
         one.settings.saves_votes = settings.wrong != defect::votes_not_saved;
-        one.settings.sync = settings.wrong != defect::flushes_late;
+        one.settings.sync = settings.sync && settings.wrong != defect::flushes_late;
         new_disk(one);
     }
     for (auto& one : hosts_)
@@ -117,6 +117,8 @@ void simulated_cluster::leave(std::size_t which) {
 }
 
 void simulated_cluster::power_off(std::size_t which, virtual_ms until_on) {
+    if (!settings_.sync)
+        return end_process(which, until_on);
     if (!hosts_[which].node)
         return;
     leave(which);
@@ -163,17 +165,18 @@ void simulated_cluster::checkpoint(std::size_t which) {
 }
 
 void simulated_cluster::idle(std::size_t which) {
-    with(which, hosts_[which].life, [this](simulated_node& node) {
-        node.idle(wall_clock());
-        node.sync_late();
-    });
+    with(which, hosts_[which].life, [this](simulated_node& node) { node.idle(wall_clock()); });
 }
 
 void simulated_cluster::tick(std::size_t which, std::uint64_t life) {
     if (!hosts_[which].node || hosts_[which].life != life)
         return;
     if (hosts_[which].paused_until <= now_)
-        with(which, life, [&](simulated_node& node) { node.step(broker::ticked{clock_of(hosts_[which])}); });
+        with(which, life, [&](simulated_node& node) {
+            node.step(broker::ticked{clock_of(hosts_[which])});
+            if (pick(2) == 0)
+                node.sync_late();
+        });
     after(tick_interval, [this, which, life] { tick(which, life); });
 }
 

@@ -32,6 +32,7 @@ enum class defect : std::uint8_t {
 struct cluster_settings {
     std::uint64_t seed = 1;
     std::size_t nodes = 3;
+    bool sync = true; // false: ASYNC_FLUSH, so the power never goes, only processes end
     defect wrong = defect::none;
 };
 
