@@ -11,6 +11,8 @@
 #include "actors/key_indexer.hpp"
 #include "actors/limits.hpp"
 #include "actors/name_service.hpp"
+#include "actors/node_group.hpp"
+#include "actors/node_process.hpp"
 #include "actors/placement.hpp"
 #include "actors/reader.hpp"
 #include "actors/replicator.hpp"
@@ -18,21 +20,15 @@
 #include "actors/scheduler.hpp"
 #include "actors/session_router.hpp"
 #include "actors/transaction_coordinator.hpp"
-#include "broker/log_clock.hpp"
 #include "network/io_runner.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
-#include <csignal>
 #include <cstdio>
-#include <malloc.h>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <spdlog/spdlog.h>
-#include <thread>
 #include <unistd.h>
 
 namespace holdfast::actors {
@@ -45,96 +41,6 @@ constexpr auto offsets_deadline = 3s;
 constexpr auto close_deadline = 2s;
 // How often a node that waits for its group to have a leader looks.
 constexpr timespec announce_interval{0, 50'000'000};
-
-std::chrono::microseconds wall_time() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
-}
-
-std::chrono::microseconds steady_time() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::steady_clock::now().time_since_epoch());
-}
-
-// One time for all actors.
-std::function<timestamp_ms()> make_clock(timestamp_ms not_before) {
-    struct shared_clock {
-        explicit shared_clock(timestamp_ms not_before) : clock(wall_time(), steady_time(), not_before) {}
-        std::mutex mutex;
-        broker::log_clock clock;
-    };
-    return [shared = std::make_shared<shared_clock>(not_before)] {
-        const std::lock_guard lock{shared->mutex};
-        return shared->clock.now(wall_time(), steady_time());
-    };
-}
-
-// Batches are buffers of up to a few MiB that come and go: kept by the allocator instead of being mapped and
-// zeroed anew each time.
-void tune_allocator() {
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    mallopt(M_ARENA_MAX, 4);
-}
-
-// This process to itself: its node ends, and another one takes its place.
-constexpr int start_over_signal = SIGUSR1;
-
-// SIGTERM and SIGINT are waited for; they must be blocked before the first thread is made.
-sigset_t block_signals() {
-    std::signal(SIGPIPE, SIG_IGN);
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, start_over_signal);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    return signals;
-}
-
-void configure(caf::actor_system_config& settings, const config::node_config& config) {
-    // With "stealing" a message can wait for 10 ms behind a busy sender.
-    settings.set("scheduler.policy", caf::atom("sharing"));
-    const auto workers = config.worker_threads != 0
-                             ? std::size_t{config.worker_threads}
-                             : std::max(std::size_t{std::thread::hardware_concurrency()}, std::size_t{2});
-    settings.set("scheduler.max-threads", workers);
-    settings.set("scheduler.max-throughput", std::size_t{200});
-}
-
-// Set by the commit log's first committed entry, or by its fencing.
-class start_signal {
-  public:
-    void set() {
-        const std::lock_guard lock{mutex_};
-        done_ = true;
-        changed_.notify_all();
-    }
-    void wait() {
-        std::unique_lock lock{mutex_};
-        changed_.wait(lock, [&] { return done_; });
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool done_ = false;
-};
-
-cluster_settings links_of(const config::node_config& config, const storage::hard_state& identity) {
-    cluster_settings settings;
-    settings.group = config.broker_name;
-    settings.cluster = config.cluster_name;
-    settings.name = config.node_name;
-    settings.incarnation = storage::to_string(identity.id);
-    settings.bind_address = config.cluster_bind_address;
-    settings.port = config.cluster_port;
-    for (const auto& peer : config.peers)
-        settings.peers.push_back({peer.name, peer.host, peer.port});
-    if (!config.cluster_tls_cert.empty())
-        settings.tls = cluster_tls{config.cluster_tls_cert, config.cluster_tls_key, config.cluster_tls_ca};
-    return settings;
-}
 
 enum class haste : std::uint8_t {
     none,  // what was accepted is finished first
@@ -485,31 +391,6 @@ void node::stop(haste how) {
     *environment_ = session_environment{};
     system_.reset();
     spdlog::info("stopped");
-}
-
-// Whose data this is must fit who the config says this node works with.
-result<void> check_group(const config::node_config& config, const booted_replica& booted) {
-    const auto& members = booted.state.members();
-    const auto refused = [&](const std::string& why) {
-        return error{errc::invalid_argument, "the data in " + config.store_path.string() + " " + why};
-    };
-    if (!config.peers.empty() && booted.hard_state.node_name != config.node_name)
-        return refused("is that of the node " + booted.hard_state.node_name + ", not of " + config.node_name +
-                       ": give each node a storePathRootDir of its own");
-    if (config.peers.empty() && !members.empty())
-        return refused("is that of a node of a group: say in `peers` which nodes it belongs to");
-    if (!config.peers.empty() && members.empty() && booted.state.runs().last() > term_number{0})
-        return refused("is that of a node that was alone: a group begins with empty nodes; send its messages "
-                       "there with a client, or run it without `peers`");
-    for (const auto& member : members) {
-        const bool is_known =
-            member.name == config.node_name ||
-            std::any_of(config.peers.begin(), config.peers.end(),
-                        [&](const config::peer_address& peer) { return peer.name == member.name; });
-        if (!is_known)
-            return refused("belongs to a group with a node " + member.name + ", which `peers` does not name");
-    }
-    return {};
 }
 
 // Until a signal ends this node's life. The signal.

@@ -43,4 +43,21 @@ std::vector<consensus::member> members_in(byte_view entry) {
     return found;
 }
 
+std::string encode_runs(const consensus::term_runs& runs) {
+    field_writer out;
+    for (const auto& run : runs.all())
+        out.put(run.first.value()).put(run.term.value());
+    return out.take();
+}
+
+consensus::term_runs decode_runs(byte_view bytes) {
+    consensus::term_runs runs;
+    field_reader in{bytes};
+    while (in.ok() && in.remaining() > 0) {
+        const log_position first{in.take<std::uint64_t>()};
+        runs.note(first, term_number{in.take<std::uint64_t>()});
+    }
+    return runs;
+}
+
 } // namespace holdfast::broker

@@ -1,4 +1,6 @@
-// The payload of a members command: the group's configuration from its entry on (Raft thesis 4.1).
+// What the log and the derived store keep for Raft.
+//
+// The payload of a members command, the group's configuration from its entry on (thesis 4.1):
 //
 //   u16 count, then by member: name, incarnation (each u16 length and bytes)      little-endian
 #pragma once
@@ -20,5 +22,9 @@ result<std::vector<consensus::member>> decode_members(byte_view bytes);
 // Those of the last members command in a verified entry that has members_flag; empty when it has none after
 // all.
 [[nodiscard]] std::vector<consensus::member> members_in(byte_view entry);
+
+// Which term wrote what, in the derived store: u64 position and u64 term, again and again.
+[[nodiscard]] std::string encode_runs(const consensus::term_runs& runs);
+[[nodiscard]] consensus::term_runs decode_runs(byte_view bytes);
 
 } // namespace holdfast::broker

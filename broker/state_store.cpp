@@ -118,23 +118,6 @@ log_position parse_position(std::string_view key) {
     return log_position{load_big<std::uint64_t>(as_bytes(key).data() + 1)};
 }
 
-std::string encode_runs(const consensus::term_runs& runs) {
-    field_writer out;
-    for (const auto& run : runs.all())
-        out.put(run.first.value()).put(run.term.value());
-    return out.take();
-}
-
-consensus::term_runs decode_runs(std::string_view value) {
-    consensus::term_runs runs;
-    field_reader in{as_bytes(value)};
-    while (in.ok() && in.remaining() > 0) {
-        const log_position first{in.take<std::uint64_t>()};
-        runs.note(first, term_number{in.take<std::uint64_t>()});
-    }
-    return runs;
-}
-
 delay_progress decode_progress(std::string_view value) {
     field_reader in{as_bytes(value)};
     delay_progress progress;
@@ -372,7 +355,7 @@ result<state> load_state(const storage::derived_store& store) {
         else if (key == delay_key_name)
             loaded.restore_delay(decode_progress(value));
         else if (key == term_runs_key)
-            loaded.restore_runs(decode_runs(value));
+            loaded.restore_runs(decode_runs(as_bytes(value)));
         else if (key == members_key) {
             auto members = decode_members(as_bytes(value));
             if (!members.ok()) {

@@ -141,6 +141,7 @@ class raft {
     }
 
   private:
+    static constexpr log_position never{UINT64_MAX};
     struct peer {
         std::string incarnation;
         bool has_empty_log = false;

@@ -1,0 +1,66 @@
+#include "actors/node_process.hpp"
+
+#include "broker/log_clock.hpp"
+
+#include <algorithm>
+#include <caf/all.hpp>
+#include <chrono>
+#include <malloc.h>
+#include <memory>
+#include <thread>
+
+namespace holdfast::actors {
+namespace {
+
+std::chrono::microseconds wall_time() {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+}
+
+std::chrono::microseconds steady_time() {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+}
+
+} // namespace
+
+std::function<timestamp_ms()> make_clock(timestamp_ms not_before) {
+    struct shared_clock {
+        explicit shared_clock(timestamp_ms not_before) : clock(wall_time(), steady_time(), not_before) {}
+        std::mutex mutex;
+        broker::log_clock clock;
+    };
+    return [shared = std::make_shared<shared_clock>(not_before)] {
+        const std::lock_guard lock{shared->mutex};
+        return shared->clock.now(wall_time(), steady_time());
+    };
+}
+
+void tune_allocator() {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_ARENA_MAX, 4);
+}
+
+sigset_t block_signals() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, start_over_signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+void configure(caf::actor_system_config& settings, const config::node_config& config) {
+    // With "stealing" a message can wait for 10 ms behind a busy sender.
+    settings.set("scheduler.policy", caf::atom("sharing"));
+    const auto workers = config.worker_threads != 0
+                             ? std::size_t{config.worker_threads}
+                             : std::max(std::size_t{std::thread::hardware_concurrency()}, std::size_t{2});
+    settings.set("scheduler.max-threads", workers);
+    settings.set("scheduler.max-throughput", std::size_t{200});
+}
+
+} // namespace holdfast::actors

@@ -1,0 +1,94 @@
+// What a replica does for its followers when it leads.
+#include "broker/command.hpp"
+#include "broker/members.hpp"
+#include "broker/replica.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast::broker {
+
+// Thesis 3.6.2: a new leader appends an entry of its own term at once, so that everything before it commits.
+void replica::lead(effects& out) {
+    const bool is_first = members_.empty() && !settings_.raft.peers.empty();
+    entry_draft draft{raft_.self().name.size() + command_footprint(0)};
+    draft.add(command_kind::leadership, raft_.self().name);
+    if (is_first) // the log says from its beginning whose it is
+        draft.add(command_kind::members, encode(raft_.members()));
+    append(std::move(draft), std::nullopt, tail_.timestamp,
+           is_first ? storage::members_flag : std::uint16_t{0});
+    raft_.lead_from(tail_.next);
+    start_flush(out);
+}
+
+void replica::append_members(std::vector<consensus::member> members) {
+    entry_draft draft;
+    draft.add(command_kind::members, encode(members));
+    append(std::move(draft), std::nullopt, tail_.timestamp, storage::members_flag);
+}
+
+// To every follower what it lacks of what the flusher has, too.
+void replica::replicate(effects& out) {
+    consensus::actions actions;
+    raft_.replicate(handed_, now_, actions);
+    for (const auto& wanted : actions.wanted)
+        supply(wanted, out);
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
+}
+
+// From memory what is not applied yet; the rest is in the cache or on the disk, which others read.
+void replica::supply(const consensus::entries_wanted& wanted, effects& out) {
+    auto wants = wanted;
+    // Retention takes whole segments.
+    const log_position log_first{align_down(state_.first_position().value(), tail_.geometry.size)};
+    if (wants.first < log_first) {
+        out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first}));
+        return;
+    }
+    for (;;) {
+        const auto from = std::lower_bound(
+            unapplied_.begin(), unapplied_.end(), wants.first,
+            [](const pending_entry& entry, log_position position) { return entry.position < position; });
+        if (from == unapplied_.end() || from->position != wants.first) {
+            out.reads.push_back(wants);
+            return;
+        }
+        std::vector<shared_bytes> entries;
+        std::uint64_t bytes = 0;
+        auto last = wants.first;
+        for (auto at = from; at != unapplied_.end() && at->position < handed_; ++at) {
+            if (!entries.empty() && bytes + at->bytes.size() > wants.most_bytes)
+                break;
+            bytes += at->bytes.size();
+            entries.push_back(at->bytes);
+            last = at->after.next;
+        }
+        if (auto request = raft_.request_for(wants.to, wants.first, std::move(entries), last, now_))
+            out.messages.push_back(std::move(*request));
+        const auto more = raft_.wants(wants.to);
+        if (!more)
+            return;
+        wants = *more;
+    }
+}
+
+void replica::on(entries_read& happened, effects& out) {
+    if (auto request =
+            raft_.request_for(happened.to, happened.first, std::move(happened.entries), happened.last, now_))
+        out.messages.push_back(std::move(*request));
+    if (const auto more = raft_.wants(happened.to))
+        supply(*more, out);
+}
+
+// Thesis 3.10: the others need not find out by a time-out that this node is gone.
+void replica::hand_over_when_done(effects& out) {
+    if (!stopping_ || !leading() || applied() != tail_.next)
+        return;
+    consensus::actions actions;
+    raft_.transfer(actions);
+    for (auto& message : actions.messages)
+        out.messages.push_back(std::move(message));
+}
+
+} // namespace holdfast::broker

@@ -1,0 +1,220 @@
+// What a leader does: sending (thesis 3.5), commitment 3.6.2, membership 4.1, transfer 3.10.
+#include "consensus/raft.hpp"
+
+#include "base/check.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace holdfast::consensus {
+namespace {
+
+// One request carries at most about so much; a single larger entry goes alone.
+constexpr std::uint64_t request_bytes = 1U << 20U;
+
+// To one that is far behind it goes in smaller pieces and with fewer on the way: as fast as its disk takes
+// them, but the others' requests wait for no large one, and neither do their disks (they may share one).
+constexpr std::uint64_t far_behind_bytes = 4U << 20U;
+constexpr std::uint64_t catch_up_request_bytes = 256U << 10U;
+constexpr std::uint64_t catch_up_window_bytes = 2U << 20U;
+
+} // namespace
+
+log_position majority_position(std::vector<log_position> reached) {
+    HOLDFAST_CHECK(!reached.empty());
+    const auto majority =
+        reached.size() / 2; // the place, from the front, that more than half stand at or before
+    std::nth_element(reached.begin(), reached.begin() + static_cast<std::ptrdiff_t>(majority), reached.end(),
+                     std::greater<>{});
+    return reached[majority];
+}
+
+void raft::lead_from(log_position first_end) {
+    HOLDFAST_CHECK(role_ == role::leader);
+    own_term_from_ = first_end;
+}
+
+bool raft::flushed(log_position until) {
+    flushed_ = std::max(flushed_, until);
+    return role_ == role::leader && advance_commit();
+}
+
+bool raft::advance_commit() {
+    std::vector<log_position> reached;
+    reached.reserve(members_.size());
+    for (const auto& one : members_) {
+        if (one == settings_.self) {
+            reached.push_back(flushed_);
+            continue;
+        }
+        const auto found = progress_.find(one.name);
+        const bool counts = found != progress_.end() && found->second.incarnation == one.incarnation;
+        reached.push_back(counts ? found->second.matched : log_position{0});
+    }
+    const auto candidate = majority_position(std::move(reached));
+    // An entry of an earlier term is committed only by a later one of this term (thesis 3.6.2, figure 3.7).
+    if (candidate <= commit_ || candidate < own_term_from_)
+        return false;
+    commit_ = candidate;
+    return true;
+}
+
+void raft::on(const append_answer& answer, const message& from, steady_ms now, actions& out) {
+    if (role_ != role::leader || from.term != vote_.term)
+        return;
+    const auto found = progress_.find(from.from.name);
+    if (found == progress_.end())
+        return;
+    auto& to = found->second;
+    if (to.incarnation != from.from.incarnation) {
+        to.incarnation = from.from.incarnation;
+        to.matched = log_position{0};
+    }
+    to.heard = now;
+    if (answer.is_matched) {
+        // A member that claims more than there is has another log: it is not counted.
+        if (answer.flushed > end_)
+            return;
+        to.matched = std::max(to.matched, answer.flushed);
+        if (to.is_probing && answer.sequence > to.rewound_at) {
+            to.is_probing = false;
+            to.next = std::max(to.next, to.matched);
+        }
+        advance_commit();
+    } else if (answer.sequence > to.rewound_at) {
+        to.next = agreement(runs_, end_, answer.runs, answer.log_end, std::min(answer.commit, end_));
+        to.rewound_at = to.sequence;
+        to.is_probing = false; // the logs agree there, and nowhere beyond
+        to.is_reading = false;
+    }
+    send_to(from.from.name, to, now, out);
+}
+
+void raft::send_heartbeats(steady_ms now, actions& out) {
+    for (auto& [name, to] : progress_) {
+        if (now - to.sent >= settings_.heartbeat_interval) {
+            to.is_reading = false; // it may have been lost on the way
+            send_request(name, to, now, out);
+        }
+        send_to(name, to, now, out);
+    }
+}
+
+void raft::send_request(const std::string& name, progress& to, steady_ms now, actions& out) {
+    to.sent = now;
+    out.messages.push_back(
+        make(name, append_request{to.next, runs_.term_before(to.next), commit_, ++to.sequence, {}}));
+}
+
+void raft::replicate(log_position end, steady_ms now, actions& out) {
+    if (role_ != role::leader)
+        return;
+    sendable_ = end;
+    for (auto& [name, to] : progress_)
+        send_to(name, to, now, out);
+}
+
+void raft::send_to(const std::string& name, progress& to, steady_ms now, actions& out) {
+    if (to.is_probing) {
+        if (now - to.sent >= settings_.heartbeat_interval)
+            send_request(name, to, now, out);
+        return;
+    }
+    if (auto wanted = wants(name))
+        out.wanted.push_back(std::move(*wanted));
+}
+
+std::optional<entries_wanted> raft::wants(const std::string& name) {
+    const auto found = progress_.find(name);
+    if (found == progress_.end())
+        return std::nullopt;
+    auto& to = found->second;
+    if (to.is_probing || to.is_reading || to.next >= sendable_ || !peers_.contains(name))
+        return std::nullopt;
+    const bool is_far_behind = sendable_ - to.next > far_behind_bytes;
+    const auto window =
+        is_far_behind ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
+    const auto under_way = to.next > to.matched ? to.next - to.matched : 0;
+    if (under_way >= window)
+        return std::nullopt;
+    to.is_reading = true;
+    return entries_wanted{
+        name, to.next, std::min(is_far_behind ? catch_up_request_bytes : request_bytes, window - under_way)};
+}
+
+std::optional<message> raft::request_for(const std::string& to, log_position first,
+                                         std::vector<shared_bytes> entries, log_position last,
+                                         steady_ms now) {
+    const auto found = progress_.find(to);
+    if (role_ != role::leader || found == progress_.end() || found->second.is_probing ||
+        !found->second.is_reading || found->second.next != first)
+        return std::nullopt;
+    auto& follower = found->second;
+    if (entries.empty())
+        return std::nullopt; // stays "reading" until the next heartbeat: no busy loop over what can't be had
+    follower.is_reading = false;
+    follower.next = last;
+    follower.sent = now;
+    return make(to, append_request{first, runs_.term_before(first), commit_, ++follower.sequence,
+                                   std::move(entries)});
+}
+
+// Asked again until another node leads: the word may get lost.
+void raft::transfer(actions& out) {
+    if (role_ != role::leader)
+        return;
+    const std::string* best = nullptr;
+    log_position reached;
+    for (const auto& [name, to] : progress_) {
+        const auto* const known = find_member(name);
+        if (known == nullptr || known->incarnation != to.incarnation || to.matched < commit_ ||
+            !peers_.contains(name) || (best != nullptr && to.matched <= reached))
+            continue;
+        best = &name;
+        reached = to.matched;
+    }
+    if (best == nullptr)
+        return;
+    out.messages.push_back(make(*best, timeout_now{}));
+}
+
+void raft::retire(actions& out) {
+    if (is_retired_)
+        return;
+    transfer(out);
+    is_retired_ = true;
+    if (role_ == role::leader)
+        out.was_deposed = true;
+    role_ = role::follower;
+    leader_.clear();
+    progress_.clear();
+}
+
+void raft::set_members(std::vector<member> members) {
+    members_ = std::move(members);
+}
+
+std::optional<std::vector<member>> raft::next_members(log_position members_end, std::uint64_t lag_bytes,
+                                                      steady_ms now) const {
+    if (!commits_own_term() || members_end > commit_)
+        return std::nullopt;
+    for (const auto& [name, to] : progress_) {
+        const bool is_here = peers_.contains(name) && !to.incarnation.empty() && !to.is_probing &&
+                             now - to.heard <= settings_.election_timeout;
+        const auto* const known = find_member(name);
+        if (!is_here || end_ - std::min(to.matched, end_) > lag_bytes || to.matched < own_term_from_ ||
+            (known != nullptr && known->incarnation == to.incarnation))
+            continue;
+        auto next = members_;
+        if (known != nullptr)
+            std::erase(next, *known);
+        else
+            next.push_back({name, to.incarnation});
+        std::sort(next.begin(), next.end());
+        return next;
+    }
+    return std::nullopt;
+}
+
+} // namespace holdfast::consensus
