@@ -146,10 +146,25 @@ void cluster_story::change_weather() {
     cluster_.network().set(weather);
 }
 
-// One after the other: more than a group can promise otherwise.
+// One after the other: more than a group can promise otherwise. It is worst when the leader goes too, and who
+// remains was cut off: the wiped node must not vote as what it was.
 void cluster_story::wipe(std::size_t victim) {
-    if (cluster_.has_all_members())
-        cluster_.wipe(victim, pick_ms(50, 1'500));
+    if (!cluster_.has_all_members())
+        return;
+    const auto leader = cluster_.leader();
+    if (!leader || *leader == victim || pick(2) == 0)
+        return cluster_.wipe(victim, pick_ms(50, 1'500));
+    for (std::size_t node = 0; node < cluster_.size(); ++node)
+        if (node != victim && node != *leader && pick(3) != 0)
+            cluster_.network().cut(partition::isolated, node);
+    cluster_.after(pick_ms(100, 900), [this, victim, leader = *leader] {
+        if (is_healed_ || !cluster_.has_all_members())
+            return;
+        cluster_.wipe(victim, pick_ms(10, 100));
+        cluster_.power_off(leader, pick_ms(2'000, 6'000));
+        cluster_.network().mend();
+    });
+    mend_later();
 }
 
 // --- clients

@@ -17,6 +17,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
       network_(settings.nodes, settings.seed + 1),
       hosts_(settings.nodes) {
     const auto segment_size = (1 + pick(4)) * 16384;
+    const std::uint64_t window_bytes = pick(2) == 0 ? 16U << 20U : 1'000 + pick(10'000);
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         auto& one = hosts_[i];
         one.name = std::string(1, static_cast<char>('a' + i));
@@ -24,6 +25,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
         one.clock_start = static_cast<std::int64_t>(pick(1'000'000));
         one.settings.name = one.name;
         one.settings.segment_size = segment_size;
+        one.settings.window_bytes = window_bytes;
         one.settings.writes = pick(2) == 0 ? storage::write_mode::buffered : storage::write_mode::direct;
         one.settings.saves_votes = settings.wrong != defect::votes_not_saved;
         one.settings.sync = settings.sync && settings.wrong != defect::flushes_late;
