@@ -12,11 +12,16 @@ constexpr virtual_ms patience{60'000};
 cluster_story::cluster_story(const cluster_settings& settings, cluster_marks& marks)
     : settings_(settings), random_(settings.seed + 2), cluster_(settings, marks), calm_(200 + pick(1'500)) {
     cluster_.when_voting([this](std::size_t voter, std::size_t candidate) {
-        if (is_healed_ || cluster_.now() >= disturbed_until_)
+        if (is_healed_ || cluster_.now() >= disturbed_until_ || pick(2) == 0)
             return;
         cluster_.network().cut(partition::isolated, candidate);
         cluster_.after(virtual_ms{0}, [this, voter] { cluster_.power_off(voter, pick_ms(10, 200)); });
         mend_later();
+    });
+    cluster_.when_committing([this](std::size_t leader) {
+        if (!is_healed_ && cluster_.now() < disturbed_until_ && pick(2) == 0)
+            cluster_.after(virtual_ms{0},
+                           [this, leader] { cluster_.power_off(leader, pick_ms(500, 4'000)); });
     });
 }
 
@@ -122,9 +127,10 @@ void cluster_story::cut_network(std::size_t victim) {
     mend_later();
 }
 
-// Voters lose their power as soon as they have voted, and the node that they voted for reaches nobody.
+// Voters lose their power as soon as they have voted, and the node that they voted for reaches nobody; or it
+// loses its own with the first thing it commits.
 void cluster_story::disturb_election() {
-    disturbed_until_ = cluster_.now() + pick_ms(1'000, 3'000);
+    disturbed_until_ = cluster_.now() + pick_ms(1'000, 10'000);
     if (const auto leader = cluster_.leader())
         cluster_.end_process(*leader, pick_ms(10, 3'000));
 }

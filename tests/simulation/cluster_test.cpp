@@ -127,7 +127,7 @@ TEST(cluster, votes_that_are_not_saved_are_caught) {
 }
 
 TEST(cluster, acknowledgements_before_the_flush_are_caught) {
-    EXPECT_GT(catches(defect::flushes_late, 100), 0);
+    EXPECT_GT(catches(defect::flushes_late, 200), 0);
 }
 
 TEST(cluster, answers_before_the_commit_are_caught) {

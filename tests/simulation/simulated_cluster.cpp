@@ -17,7 +17,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
       network_(settings.nodes, settings.seed + 1),
       hosts_(settings.nodes) {
     const auto segment_size = (1 + pick(4)) * 16384;
-    const std::uint64_t window_bytes = pick(2) == 0 ? 16U << 20U : 1'000 + pick(10'000);
+    const std::uint64_t window_bytes = pick(2) == 0 ? 16U << 20U : 1 + pick(3'000);
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         auto& one = hosts_[i];
         one.name = std::string(1, static_cast<char>('a' + i));
@@ -241,6 +241,8 @@ void simulated_cluster::watch(std::size_t which, const simulated_node::outcomes&
     if (replica.raft().current_role() == consensus::role::leader) {
         one.has_led = true;
         report(checker_.leads(one.name, replica.term()));
+        if (on_commit_ && !outcomes.entries.empty())
+            on_commit_(which);
     }
     if (!one.has_led && replica.applied() > replica.flushed())
         report("ahead: the follower " + one.name + " has applied what it has not flushed");

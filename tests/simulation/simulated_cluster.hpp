@@ -93,6 +93,9 @@ class simulated_cluster {
     // A vote was just given, and is on its way: who gave it, to whom.
     void when_voting(std::function<void(std::size_t, std::size_t)> what) { on_vote_ = std::move(what); }
 
+    // A leader has committed something just now.
+    void when_committing(std::function<void(std::size_t)> what) { on_commit_ = std::move(what); }
+
     // --- clients ---
     // `answer` is called when it is answered OK, and never otherwise. nullptr: as flushed, see
     // answers_too_early.
@@ -178,6 +181,7 @@ class simulated_cluster {
     std::uint64_t next_ticket_ = 1;
     virtual_ms now_{0};
     std::function<void(std::size_t, std::size_t)> on_vote_;
+    std::function<void(std::size_t)> on_commit_;
     std::string problem_;
 };
 
