@@ -394,7 +394,7 @@ void node::stop(haste how) {
 }
 
 // Until a signal ends this node's life. The signal.
-int serve(const node& running, const sigset_t& signals, bool is_announced) {
+int serve(const node& running, const sigset_t& signals, bool& is_announced) {
     while (!is_announced) {
         if (const int received = sigtimedwait(&signals, nullptr, &announce_interval); received > 0)
             return received;
@@ -415,7 +415,8 @@ int run_node(const config::node_config& config) {
     const auto signals = block_signals();
     auto settings = config;
     std::optional<log_position> begins_at;
-    for (bool is_announced = false;; is_announced = true) {
+    bool is_announced = false;
+    for (;;) {
         if (begins_at)
             if (auto begun = begin_anew(settings, *begins_at); !begun.ok()) {
                 spdlog::critical("can't begin anew: {}", begun.failure().message);

@@ -24,6 +24,7 @@ class Broker {
     this.binary = binary;
     this.folder = folder;
     this.log = '';
+    this.more = []; // further settings
   }
 
   get nameServer() {
@@ -38,6 +39,7 @@ class Broker {
       '--flushConsumerOffsetInterval=20',
       // Short, so that a test can wait for a few retries.
       '--messageDelayLevel=1s 1s 1s 1s 1s 1s',
+      ...this.more,
     ], { stdio: [ 'ignore', 'pipe', 'pipe' ] });
     this.child.stderr.on('data', text => { this.log += text; });
     this.exited = once(this.child, 'exit');

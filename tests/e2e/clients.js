@@ -42,7 +42,7 @@ let clients = 0;
 const options = (broker, more) => ({
   accessKeyId: 'fake',
   accessKeySecret: 'fake',
-  nameSrv: broker.nameServer,
+  nameSrv: broker.nameServer.split(';'),
   // Only asked when the name servers come from a web address.
   httpclient: { request: async () => { throw new Error('nobody should be asked for name servers'); } },
   instanceName: `e2e-${process.pid}-${++clients}`,
@@ -55,8 +55,8 @@ const options = (broker, more) => ({
 // client makes of them is what the tests look at.
 const ignoreErrors = () => {};
 
-async function startProducer(broker) {
-  const producer = new Producer(options(broker, { producerGroup: 'PID_e2e' }));
+async function startProducer(broker, more = {}) {
+  const producer = new Producer(options(broker, { producerGroup: 'PID_e2e', ...more }));
   producer.on('error', ignoreErrors);
   await producer.ready();
   // The client keeps a hidden producer, for retries.

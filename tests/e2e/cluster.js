@@ -1,0 +1,81 @@
+// Three holdfast nodes as one group, for the tests of clients that ride through fail-overs.
+'use strict';
+
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { Broker } = require('./broker');
+
+const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
+
+// Ports that nobody has at the moment: peers must be known before the nodes start.
+async function freePorts(count) {
+  const servers = [];
+  for (let i = 0; i < count; ++i) {
+    const server = net.createServer();
+    await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+    servers.push(server);
+  }
+  const ports = servers.map(server => server.address().port);
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+  return ports;
+}
+
+class Cluster {
+  static async start() {
+    const names = [ 'a', 'b', 'c' ];
+    const ports = await freePorts(9);
+    const peers = names.map((name, i) => `${name}@127.0.0.1:${ports[i]}`).join(',');
+    const cluster = new Cluster();
+    cluster.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-e2e-cluster-'));
+    cluster.nodes = names.map((name, i) => {
+      const node = new Broker(process.env.HOLDFAST_BINARY, path.join(cluster.folder, name));
+      node.more = [ `--nodeName=${name}`, `--peers=${peers}`, `--clusterPort=${ports[i]}` ];
+      node.name = name;
+      node.nameServerPort = ports[3 + i];
+      node.brokerPort = ports[6 + i];
+      return node;
+    });
+    await Promise.all(cluster.nodes.map(node => node.restart()));
+    return cluster;
+  }
+
+  get nameServer() {
+    return this.nodes.map(node => node.nameServer).join(';');
+  }
+
+  // Until every node knows it: a follower hears what is committed with the next heartbeat.
+  async createTopic(name) {
+    const { binary } = this.nodes[0];
+    execFileSync(binary, [ 'topic', 'create', name, '--namesrv', this.nameServer ]);
+    for (const node of this.nodes) {
+      while (!execFileSync(binary, [ 'topic', 'list', '--namesrv', node.nameServer ]).toString().includes(name)) {
+        await sleep(20);
+      }
+    }
+  }
+
+  async leader() {
+    for (;;) {
+      let table = '';
+      try {
+        table = execFileSync(this.nodes[0].binary, [ 'cluster', 'status', '--namesrv', this.nameServer ],
+          { stdio: [ 'ignore', 'pipe', 'ignore' ] }).toString();
+      } catch (unhealthy) {
+        table = unhealthy.stdout.toString();
+      }
+      const found = /^(\w+) +leader/m.exec(table);
+      if (found) return this.nodes.find(node => node.name === found[1]);
+      await sleep(100);
+    }
+  }
+
+  async stop() {
+    await Promise.all(this.nodes.map(node => node.stop()));
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+module.exports = { Cluster };
