@@ -18,6 +18,7 @@ struct progress {
     log_position matched;
     // What is sent next. Beyond `matched` it is on its way, not yet on the other's disk.
     log_position next;
+    log_position commit_told; // the last one it was sent
     // Whether the logs agree up to `next` is not known: one question at a time, without entries.
     bool is_probing = true;
     // The owner is fetching the entries at `next` from the log.

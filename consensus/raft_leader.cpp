@@ -96,6 +96,9 @@ void raft::send_heartbeats(steady_ms now, actions& out) {
         if (now - to.sent >= settings_.heartbeat_interval) {
             to.is_reading = false; // it may have been lost on the way
             send_request(name, to, now, out);
+        } else if (to.commit_told < commit_ && !to.is_probing && to.next >= sendable_) {
+            // Nothing else is on its way that says it, and routes and look-ups there depend on it.
+            send_request(name, to, now, out);
         }
         send_to(name, to, now, out);
     }
@@ -103,6 +106,7 @@ void raft::send_heartbeats(steady_ms now, actions& out) {
 
 void raft::send_request(const std::string& name, progress& to, steady_ms now, actions& out) {
     to.sent = now;
+    to.commit_told = commit_;
     out.messages.push_back(
         make(name, append_request{to.next, runs_.term_before(to.next), commit_, ++to.sequence, {}}));
 }
@@ -156,6 +160,7 @@ std::optional<message> raft::request_for(const std::string& to, log_position fir
     follower.is_reading = false;
     follower.next = last;
     follower.sent = now;
+    follower.commit_told = commit_;
     return make(to, append_request{first, runs_.term_before(first), commit_, ++follower.sequence,
                                    std::move(entries)});
 }
