@@ -46,7 +46,7 @@ class Cluster {
     return this.nodes.map(node => node.nameServer).join(';');
   }
 
-  // Until every node knows it: a follower hears what is committed with the next heartbeat.
+  // Until every node knows it: a follower hears a moment later what is committed.
   async createTopic(name) {
     const { binary } = this.nodes[0];
     execFileSync(binary, [ 'topic', 'create', name, '--namesrv', this.nameServer ]);
