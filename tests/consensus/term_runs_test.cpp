@@ -35,12 +35,11 @@ std::vector<entry_terms> grow_logs(std::mt19937_64& random) {
     for (std::uint64_t term = 1; term <= 1 + random() % 12; ++term) {
         auto leader = logs[random() % logs.size()];
         leader.insert(leader.end(), 1 + random() % 5, term);
-        const auto least = common_entries(leader, entry_terms(leader.size(), 0)); // 0: nothing is committed
         for (auto& log : logs) {
             if (random() % 2 == 0)
                 continue;
             const auto followed = common_entries(log, leader);
-            const auto reached = std::max(followed, least) + random() % (leader.size() - followed + 1);
+            const auto reached = followed + random() % (leader.size() - followed + 1);
             if (reached > followed)
                 log.assign(leader.begin(), leader.begin() + static_cast<std::ptrdiff_t>(reached));
         }
