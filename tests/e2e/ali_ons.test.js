@@ -118,6 +118,8 @@ test('a message that fails comes back with its count, and at last becomes a dead
   assert.deepStrictEqual(times('never good').slice(0, 4), [ 0, 1, 2, 3 ]);
   assert.deepStrictEqual(times('good'), [ 0 ]);
 
+  // The client takes a first "no route" for an answer, and asks again after 30 s.
+  await until(() => broker.topics().includes(`%DLQ%${group}`), 'the topic of dead letters');
   const undertaker = await startConsumer(broker, { group: 'CID_e2e_undertaker', topic: `%DLQ%${group}` });
   await until(() => undertaker.messages.length > 0, 'the dead letter');
   assert.deepStrictEqual(undertaker.bodies(), [ 'never good' ]);

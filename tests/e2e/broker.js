@@ -70,6 +70,11 @@ class Broker {
     execFileSync(this.binary, [ 'topic', 'create', name, '--queues', String(queues), '--namesrv', this.nameServer ]);
   }
 
+  // The topics there are, as text.
+  topics() {
+    return execFileSync(this.binary, [ 'topic', 'list', '--all', '--namesrv', this.nameServer ]).toString();
+  }
+
   async kill() {
     this.child.kill('SIGKILL');
     await this.exited;
