@@ -155,6 +155,26 @@ bool load::consume_some(wire_client& client, const queue_place& queue) {
     return committed.has_value();
 }
 
+bool load::wait_for_sends(std::uint64_t answered_ok, std::chrono::milliseconds patience) const {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (ok_ < answered_ok) {
+        if (std::chrono::steady_clock::now() > until)
+            return false;
+        std::this_thread::sleep_for(pause);
+    }
+    return true;
+}
+
+bool load::wait_for_silence(std::chrono::milliseconds silence, std::chrono::milliseconds patience) const {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    for (auto heard = ok_.load(); std::chrono::steady_clock::now() < until; heard = ok_) {
+        std::this_thread::sleep_for(silence);
+        if (ok_ == heard)
+            return true;
+    }
+    return false;
+}
+
 std::map<int, std::uint64_t> load::refusals() {
     const std::lock_guard lock{mutex_};
     return refusals_;

@@ -5,6 +5,7 @@
 #include "tests/crash/ledger.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -34,6 +35,13 @@ class load {
 
     // Ends all threads. Sends in flight get their answer or their failure first.
     void stop();
+
+    // Waits until so many sends are answered OK. False when `patience` is over first.
+    [[nodiscard]] bool wait_for_sends(std::uint64_t answered_ok, std::chrono::milliseconds patience) const;
+
+    // Waits until no send has been answered OK for `silence`. False when `patience` is over first.
+    [[nodiscard]] bool wait_for_silence(std::chrono::milliseconds silence,
+                                        std::chrono::milliseconds patience) const;
 
     // Sends answered otherwise than OK, by the broker's code; 0 = no answer.
     [[nodiscard]] std::map<int, std::uint64_t> refusals();

@@ -22,11 +22,10 @@ TEST(shutdown, sigterm_under_load_loses_nothing_and_says_so) {
         }
         ASSERT_EQ(book.verify(broker.broker_port()), "") << broker.log();
         load clients{book, load_on(broker, round)};
-        std::this_thread::sleep_for(200ms);
+        EXPECT_TRUE(clients.wait_for_sends(1'000, 20s)) << broker.log();
         EXPECT_EQ(broker.terminate(10s), 0) << broker.log();
         EXPECT_THAT(broker.log(), HasSubstr("everything accepted is flushed and answered"));
         clients.stop();
-        EXPECT_GT(clients.sends_answered_ok(), 0U);
         // The rest: no answer because the connection closed, or a word that makes clients try another broker.
         for (const auto& [code, count] : clients.refusals())
             EXPECT_THAT(code, ::testing::AnyOf(0, 14)) << clients.last_remark(code);
