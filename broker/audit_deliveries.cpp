@@ -121,18 +121,21 @@ void delivery_audit::compare(const state& expected) {
 }
 
 void delivery_audit::compare_halves(const state& expected) {
-    for (const auto& half : expected.halves().all()) {
+    expected.halves().walk(log_position{0}, [&](const half_message& half) {
         const auto* const found = stored_.halves().find(half.position);
         if (found == nullptr)
             complain("the undecided half is missing", half.position);
         else if (!(*found == half))
             complain("what is kept of the undecided half (queue, checks) is not that of the log",
                      half.position);
-    }
-    for (const auto& half : stored_.halves().all())
+        return true;
+    });
+    stored_.halves().walk(log_position{0}, [&](const half_message& half) {
         if (expected.halves().find(half.position) == nullptr)
             complain("the half counts as undecided; by the log it is decided or was never there",
                      half.position);
+        return true;
+    });
     report_.halves = stored_.halves().size();
 }
 

@@ -9,9 +9,11 @@ bool half_walk::is_hasty(const half_message& half) const {
 }
 
 void half_walk::start(const transaction_table& table) {
-    for (const auto& half : table.all())
+    table.walk(log_position{0}, [&](const half_message& half) {
         if (is_hasty(half))
             hasty_.push_back(half.position);
+        return true;
+    });
 }
 
 void half_walk::note(const std::vector<half_message>& changed) {
@@ -26,14 +28,16 @@ std::vector<half_message> half_walk::next(const transaction_table& table, timest
     for (; !hasty_.empty() && found.size() < most; hasty_.pop_front())
         if (const auto* const half = table.find(hasty_.front()))
             found.push_back(*half);
-    const auto& all = table.all();
-    for (auto at = all.lower_bound(next_); at != all.end() && found.size() < most; ++at) {
-        if (at->stored + timeout_.count() > now)
-            break;
-        next_ = at->position + 1U;
-        if (!is_hasty(*at))
-            found.push_back(*at);
-    }
+    if (found.size() >= most)
+        return found;
+    table.walk(next_, [&](const half_message& half) {
+        if (half.stored + timeout_.count() > now)
+            return false;
+        next_ = half.position + 1U;
+        if (!is_hasty(half))
+            found.push_back(half);
+        return found.size() < most;
+    });
     return found;
 }
 

@@ -2,9 +2,16 @@
 
 #include "base/check.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace holdfast::broker {
+namespace {
+
+constexpr std::size_t chunk_halves = 64;
+
+} // namespace
 
 bool operator==(const half_message& one, const half_message& other) {
     return one.position == other.position && one.queue == other.queue && one.size == other.size &&
@@ -21,12 +28,37 @@ const half_message& transaction_table::add(half_message half, std::string_view g
     }
     ++found->second.halves;
     half.group = found->second.name;
-    return *halves_.insert(halves_.end(), std::move(half));
+    if (chunks_.empty() || std::prev(chunks_.end())->second.size() >= chunk_halves)
+        chunks_.emplace_hint(chunks_.end(), half.position, chunk{})->second.reserve(chunk_halves);
+    auto& last = std::prev(chunks_.end())->second;
+    HOLDFAST_CHECK(last.empty() || last.back().position < half.position);
+    last.push_back(std::move(half));
+    ++size_;
+    return last.back();
+}
+
+transaction_table::chunk::const_iterator transaction_table::at_or_behind(const chunk& halves,
+                                                                         log_position first) {
+    return std::lower_bound(
+        halves.begin(), halves.end(), first,
+        [](const half_message& half, log_position position) { return half.position < position; });
+}
+
+transaction_table::chunk_map::const_iterator transaction_table::chunk_of(log_position position) const {
+    const auto behind = chunks_.upper_bound(position);
+    return behind == chunks_.begin() ? behind : std::prev(behind);
+}
+
+half_message* transaction_table::slot(log_position half) {
+    return const_cast<half_message*>(find(half)); // NOLINT: of this table, which is not const here
 }
 
 const half_message* transaction_table::find(log_position half) const {
-    const auto found = halves_.find(half);
-    return found == halves_.end() ? nullptr : &*found;
+    const auto at = chunk_of(half);
+    if (at == chunks_.end())
+        return nullptr;
+    const auto found = at_or_behind(at->second, half);
+    return found != at->second.end() && found->position == half ? &*found : nullptr;
 }
 
 transaction_table::verdict transaction_table::judge(const decision& decided) const {
@@ -41,26 +73,45 @@ transaction_table::verdict transaction_table::judge(const decision& decided) con
 }
 
 void transaction_table::checked(log_position half, timestamp_ms when) {
-    const auto found = halves_.find(half);
-    if (found == halves_.end())
-        return;
-    auto node = halves_.extract(found);
-    ++node.value().checks;
-    node.value().last_checked = when;
-    halves_.insert(std::move(node));
+    if (auto* const found = slot(half)) {
+        ++found->checks;
+        found->last_checked = when;
+    }
 }
 
 void transaction_table::remove(log_position half) {
-    const auto found = halves_.find(half);
-    HOLDFAST_CHECK(found != halves_.end());
+    const auto at = chunks_.upper_bound(half);
+    HOLDFAST_CHECK(at != chunks_.begin());
+    const auto held = std::prev(at);
+    auto& halves = held->second;
+    const auto found = at_or_behind(halves, half);
+    HOLDFAST_CHECK(found != halves.end() && found->position == half);
     const auto group = groups_.find(*found->group);
     if (--group->second.halves == 0)
         groups_.erase(group);
-    halves_.erase(found);
+    halves.erase(found);
+    --size_;
+    if (halves.empty()) {
+        chunks_.erase(held);
+        return;
+    }
+    if (at != chunks_.end())
+        join(held, at);
+    if (held != chunks_.begin())
+        join(std::prev(held), held);
+}
+
+void transaction_table::join(chunk_map::iterator first, chunk_map::iterator second) {
+    auto& kept = first->second;
+    auto& taken = second->second;
+    if (kept.size() + taken.size() > chunk_halves / 2)
+        return;
+    kept.insert(kept.end(), std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end()));
+    chunks_.erase(second);
 }
 
 std::optional<log_position> transaction_table::oldest() const {
-    return halves_.empty() ? std::nullopt : std::optional{halves_.begin()->position};
+    return chunks_.empty() ? std::nullopt : std::optional{chunks_.begin()->second.front().position};
 }
 
 } // namespace holdfast::broker

@@ -9,12 +9,13 @@
 #include "broker/delivery_records.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace holdfast::broker {
 
@@ -47,7 +48,8 @@ inline constexpr queue_offset other_group{-5};
 
 class transaction_table {
   public:
-    // `group` is copied once for all its halves; `half.group` is filled in. Positions rise.
+    // `group` is copied once for all its halves; `half.group` is filled in. Positions rise. This reference
+    // and the pointers below hold until the next change.
     const half_message& add(half_message half, std::string_view group);
 
     [[nodiscard]] const half_message* find(log_position half) const;
@@ -62,25 +64,36 @@ class transaction_table {
 
     // Retention stops here.
     [[nodiscard]] std::optional<log_position> oldest() const;
-    [[nodiscard]] std::size_t size() const { return halves_.size(); }
+    [[nodiscard]] std::size_t size() const { return size_; }
 
-    struct by_position {
-        using is_transparent = void;
-        bool operator()(const half_message& one, const half_message& other) const {
-            return one.position < other.position;
-        }
-        bool operator()(const half_message& one, log_position other) const { return one.position < other; }
-        bool operator()(log_position one, const half_message& other) const { return one < other.position; }
-    };
-    [[nodiscard]] const std::set<half_message, by_position>& all() const { return halves_; }
+    // Those from `first` on in the order of the log, until `visit` says false.
+    template <typename visitor>
+    void walk(log_position first, visitor visit) const {
+        for (auto at = chunk_of(first); at != chunks_.end(); ++at)
+            for (auto half = at_or_behind(at->second, first); half != at->second.end(); ++half)
+                if (!visit(*half))
+                    return;
+    }
 
   private:
     struct group_use {
         std::shared_ptr<const std::string> name;
         std::size_t halves = 0;
     };
+    // A million undecided halves must fit into memory beside everything else: a tree's node for each would
+    // nearly double them. So the tree is one of short sorted arrays, by a position that is not behind the
+    // array's first and behind all of the array before. Neighbours that have become small are joined.
+    using chunk = std::vector<half_message>;
+    using chunk_map = std::map<log_position, chunk>;
 
-    std::set<half_message, by_position> halves_;
+    [[nodiscard]] static chunk::const_iterator at_or_behind(const chunk& halves, log_position first);
+    // The last one that can hold `position`, else the first.
+    [[nodiscard]] chunk_map::const_iterator chunk_of(log_position position) const;
+    void join(chunk_map::iterator first, chunk_map::iterator second);
+    [[nodiscard]] half_message* slot(log_position half);
+
+    chunk_map chunks_; // none is empty
+    std::size_t size_ = 0;
     std::unordered_map<std::string_view, group_use> groups_; // keys point into the names
 };
 

@@ -47,14 +47,16 @@ struct applied_log {
 void expect_same(const state& held, const delivery_model& model) {
     ASSERT_EQ(held.halves().size(), model.halves.size());
     auto half = model.halves.begin();
-    for (const auto& found : held.halves().all()) {
-        ASSERT_EQ(found.position, half->first);
-        ASSERT_EQ(found.number(), half->second.number);
-        ASSERT_EQ(found.queue, half->second.queue);
-        ASSERT_EQ(found.checks, half->second.checks);
-        ASSERT_EQ(*found.group, half->second.group);
-        ++half;
-    }
+    held.halves().walk(log_position{0}, [&](const half_message& found) {
+        EXPECT_EQ(found.position, half->first);
+        EXPECT_EQ(found.number(), half->second.number);
+        EXPECT_EQ(found.queue, half->second.queue);
+        EXPECT_EQ(found.checks, half->second.checks);
+        EXPECT_EQ(*found.group, half->second.group);
+        EXPECT_EQ(held.halves().find(half->first), &found);
+        return ++half != model.halves.end();
+    });
+    ASSERT_EQ(half, model.halves.end());
     ASSERT_EQ(held.delay(), model.delay);
     for (const auto& [queue, positions] : model.queues)
         ASSERT_EQ(held.next_offset(queue).value(), static_cast<std::int64_t>(positions.size()));
