@@ -84,16 +84,10 @@ result<std::unique_ptr<storage::derived_store>> open_store(const config::node_co
 
 result<void> open_log(const config::node_config& config, booted_replica& booted) {
     storage::log_options options;
-    options.recovery.segments.segment_size = config.segment_bytes;
-    const auto log_durable = broker::load_log_durable(*booted.store);
-    if (!log_durable.ok())
-        return log_durable.failure();
-    options.recovery.durable_until = *log_durable;
-    const auto last_entry = broker::load_last_entry(*booted.store);
-    if (!last_entry.ok())
-        return last_entry.failure();
-    options.recovery.scan_from = std::min(*last_entry, *log_durable);
-    options.recovery.accept_loss_at = config.accept_data_loss;
+    const auto recovery = recovery_options_of(config, booted);
+    if (!recovery.ok())
+        return recovery.failure();
+    options.recovery = *recovery;
     options.cache_bytes = config.entry_cache_bytes;
     auto opened = storage::log_store::open(*booted.files, as_path(config.store_path), options);
     if (!opened.ok())
@@ -335,7 +329,7 @@ storage::path hard_state_file(const config::node_config& config) {
     return as_path(config.store_path) / "hard_state";
 }
 
-result<booted_replica> boot(const config::node_config& config, derived_state derived) {
+result<booted_replica> open_directory(const config::node_config& config, derived_state derived) {
     booted_replica booted;
     if (auto opened = open_disk(config, booted); !opened.ok())
         return opened.failure();
@@ -345,6 +339,30 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
     if (!store.ok())
         return store.failure();
     booted.store = std::move(*store);
+    return booted;
+}
+
+result<storage::recovery_options> recovery_options_of(const config::node_config& config,
+                                                      const booted_replica& opened) {
+    storage::recovery_options options;
+    options.segments.segment_size = config.segment_bytes;
+    const auto log_durable = broker::load_log_durable(*opened.store);
+    if (!log_durable.ok())
+        return log_durable.failure();
+    options.durable_until = *log_durable;
+    const auto last_entry = broker::load_last_entry(*opened.store);
+    if (!last_entry.ok())
+        return last_entry.failure();
+    options.scan_from = std::min(*last_entry, *log_durable);
+    options.accept_loss_at = config.accept_data_loss;
+    return options;
+}
+
+result<booted_replica> boot(const config::node_config& config, derived_state derived) {
+    auto directory = open_directory(config, derived);
+    if (!directory.ok())
+        return directory;
+    auto& booted = *directory;
     if (auto opened = open_log(config, booted); !opened.ok())
         return opened.failure();
     const auto& recovered = booted.log->recovered();
@@ -378,7 +396,7 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
     if (!booted.pending.empty())
         if (auto saved = checkpoint(booted, committed, booted.last_entry); !saved.ok())
             return saved.failure();
-    return booted;
+    return directory;
 }
 
 } // namespace holdfast::actors

@@ -42,6 +42,13 @@ enum class derived_state : std::uint8_t {
 // Errors are words for the operator: which file, what is wrong, what to do.
 result<booted_replica> boot(const config::node_config& config, derived_state derived = derived_state::kept);
 
+// The first part of it: disk, lock, hard_state and store are set; the log has not been looked at.
+result<booted_replica> open_directory(const config::node_config& config,
+                                      derived_state derived = derived_state::kept);
+// What `opened` knows of its log.
+result<storage::recovery_options> recovery_options_of(const config::node_config& config,
+                                                      const booted_replica& opened);
+
 // The data directory of a member of a group that has lost touch with its log becomes one with an empty log
 // that begins at `first`, under another incarnation. A crash in between leaves an older log or an empty one,
 // and no promise that it can't keep.

@@ -57,6 +57,8 @@ struct commit_log_environment {
     cluster_view* cluster = nullptr;
     // May drop it.
     std::function<void(const std::string& peer, peer_frame frame)> send_to_peer;
+    // What the others say about log bytes, the mender's.
+    std::function<void(const std::string& peer, const peer_frame& frame)> on_log_bytes;
     // Before anything of the first entry of an empty log leaves this node.
     std::function<void()> on_first_entry;
     // It led, and no longer does.

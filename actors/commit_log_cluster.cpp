@@ -2,6 +2,7 @@
 // says to them goes out.
 #include "actors/cluster_hello.hpp"
 #include "actors/commit_log.hpp"
+#include "broker/log_bytes.hpp"
 
 #include <spdlog/spdlog.h>
 #include <utility>
@@ -21,6 +22,10 @@ void commit_log_state::raft_tick() {
 }
 
 void commit_log_state::received(const std::string& from, const peer_frame& frame) {
+    if (broker::is_log_bytes_message(frame.head)) {
+        environment_.on_log_bytes(from, frame);
+        return;
+    }
     auto message =
         consensus::decode_message(frame.head, frame.body.empty() ? shared_bytes{} : frame.body.front());
     if (!message.ok() || message->from.name != from || message->to != replica_->raft().self().name) {

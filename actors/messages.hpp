@@ -80,6 +80,7 @@ using halves_atom = caf::atom_constant<caf::atom("halves")>;
 using cut_atom = caf::atom_constant<caf::atom("cut")>;
 using raft_atom = caf::atom_constant<caf::atom("raft")>;
 using joined_atom = caf::atom_constant<caf::atom("joined")>;
+using rot_atom = caf::atom_constant<caf::atom("rot")>;
 
 // Learns what became of the batches it appended; one message for all of a turn.
 using appender_actor = caf::typed_actor<caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
@@ -115,6 +116,17 @@ struct wanted_entries {
 using entries_wanted_ptr = std::shared_ptr<const wanted_entries>;
 using entries_read_ptr = std::shared_ptr<broker::entries_read>;
 using replicator_actor = caf::typed_actor<caf::reacts_to<read_atom, entries_wanted_ptr>>;
+
+// Rotten records: fetches them from the other nodes, and answers those that ask for theirs. A
+// cluster_events_actor too, for a start that can't get as far as a commit log.
+using mender_actor = caf::typed_actor<
+    // Looks through the log it was given an order for.
+    caf::reacts_to<start_atom>,
+    // Something at this position can't be read: look there. Said as often as one likes.
+    caf::reacts_to<rot_atom, log_position>, caf::reacts_to<tick_atom>,
+    caf::reacts_to<peer_atom, std::string, peer_frame>,
+    caf::reacts_to<found_atom, std::string, std::string, std::string>,
+    caf::reacts_to<lost_atom, std::string>>;
 
 struct checkpoint_job {
     broker::checkpoint_builder::checkpoint checkpoint;

@@ -1,7 +1,6 @@
 #include "actors/node.hpp"
 
 #include "actors/admin.hpp"
-#include "actors/boot.hpp"
 #include "actors/checkpointer.hpp"
 #include "actors/cluster_hello.hpp"
 #include "actors/commit_log.hpp"
@@ -10,6 +9,7 @@
 #include "actors/flusher.hpp"
 #include "actors/key_indexer.hpp"
 #include "actors/limits.hpp"
+#include "actors/mender.hpp"
 #include "actors/name_service.hpp"
 #include "actors/node_group.hpp"
 #include "actors/node_process.hpp"
@@ -17,17 +17,15 @@
 #include "actors/reader.hpp"
 #include "actors/replicator.hpp"
 #include "actors/retry_service.hpp"
+#include "actors/rotten_start.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/session_router.hpp"
 #include "actors/transaction_coordinator.hpp"
 #include "network/io_runner.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <optional>
-#include <random>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -65,7 +63,6 @@ class node {
     result<void> start();
     // Alone: always. In a group: it leads, or follows somebody who does.
     [[nodiscard]] bool is_ready() const;
-    void announce() const;
     void stop(haste how);
 
     // Another life of this node in this process shall follow.
@@ -82,7 +79,7 @@ class node {
     result<void> open_ports();
     result<void> join_group();
     void connect_group(commit_log_environment& environment);
-    [[nodiscard]] broker::replica_settings replica_settings_of() const;
+    void spawn_mender();
     [[nodiscard]] commit_log_helpers make_helpers(const commit_log_actor& log);
     [[nodiscard]] cluster_hello hello(bool has_empty_log) const;
 
@@ -135,32 +132,19 @@ commit_log_helpers node::make_helpers(const commit_log_actor& log) {
                                caf::actor_cast<caf::strong_actor_ptr>(helpers.indexer)})
         actors_.push_back(helper);
     for (const auto& peer : config_.peers) {
-        const auto reading = system_->spawn<caf::detached>(replicator, log, booted_.log.get());
+        const auto reading =
+            system_->spawn<caf::detached>(replicator, log, booted_.log.get(), [this](log_position position) {
+                caf::anon_send(environment_->mender, rot_atom::value, position);
+            });
         actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
         helpers.replicators.emplace(peer.name, reading);
     }
     return helpers;
 }
 
-broker::replica_settings node::replica_settings_of() const {
-    broker::replica_settings settings;
-    settings.raft.self = {config_.node_name, storage::to_string(booted_.hard_state.id)};
-    for (const auto& peer : config_.peers)
-        settings.raft.peers.push_back(peer.name);
-    settings.raft.heartbeat_interval = config_.heartbeat_interval;
-    settings.raft.election_timeout = config_.election_timeout;
-    settings.raft.window_bytes = config_.replication_window_bytes;
-    settings.raft.seed = std::random_device{}();
-    if (config_.flush == config::flush_type::sync)
-        settings.flushes_at_once = storage::log_writer::lanes;
-    settings.max_entry_size =
-        std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
-    return settings;
-}
-
 void node::spawn_log() {
-    auto replica = std::make_shared<broker::replica>(replica_settings_of(), std::move(booted_.start),
-                                                     std::move(booted_.state));
+    auto replica = std::make_shared<broker::replica>(replica_settings_of(config_, booted_.hard_state),
+                                                     std::move(booted_.start), std::move(booted_.state));
 
     commit_log_environment environment;
     environment.view = &view_;
@@ -210,6 +194,9 @@ void node::connect_group(commit_log_environment& environment) {
     environment.send_to_peer = [this](const std::string& peer, peer_frame frame) {
         links_->send(peer, std::move(frame));
     };
+    environment.on_log_bytes = [this](const std::string& peer, const peer_frame& frame) {
+        caf::anon_send(environment_->mender, peer_atom::value, peer, frame);
+    };
     environment.on_first_entry = [this] { links_->set_hello(encode(hello(false))); };
     environment.on_deposed = [this] {
         health_.set_leads(false);
@@ -227,6 +214,24 @@ void node::connect_group(commit_log_environment& environment) {
         begins_at_ = begin_at;
         start_over();
     };
+}
+
+void node::spawn_mender() {
+    auto environment = mender_among_peers(config_, *links_);
+    environment.segments = &booted_.log->segments();
+    environment.reader = &booted_.log->reader();
+    environment.settled_until = [this] {
+        return std::min(view_.marks().committed, booted_.log->segments().flushed());
+    };
+    environment.on_end = [this](const broker::repair_end& end) {
+        if (end.result == broker::repair_result::unrepaired)
+            spdlog::error("the log is damaged and can't be put right for now: {}", end.words);
+        if (end.result == broker::repair_result::disk_failed)
+            caf::anon_send(environment_->log, flushed_atom::value,
+                           flush_report{{}, {}, error{errc::io_failed, end.words}});
+    };
+    environment_->mender = system_->spawn<caf::detached>(mender, std::move(environment));
+    actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(environment_->mender));
 }
 
 void node::start_over() {
@@ -335,6 +340,8 @@ result<void> node::start() {
         health_.set(health::healthy, "");
     }
 
+    if (links_)
+        spawn_mender();
     spawn_log();
     spawn_services();
     if (links_)
@@ -346,17 +353,6 @@ result<void> node::start() {
     io_->start();
     booted_.log->start_prewriting();
     return {};
-}
-
-void node::announce() const {
-    std::printf("ready: name service %s:%u, broker %s:%u\n"
-                "  send:     %s send hello 'my first message'\n"
-                "  consume:  %s consume hello --from first\n"
-                "  clients:  point any RocketMQ client at the name server %s:%u\n",
-                config_.bind_address.c_str(), unsigned{namesrv_port_}, config_.bind_address.c_str(),
-                unsigned{broker_port_}, program_invocation_name, program_invocation_name,
-                config_.bind_address.c_str(), unsigned{namesrv_port_});
-    std::fflush(stdout);
 }
 
 void node::stop(haste how) {
@@ -394,12 +390,13 @@ void node::stop(haste how) {
 }
 
 // Until a signal ends this node's life. The signal.
-int serve(const node& running, const sigset_t& signals, bool& is_announced) {
+int serve(const node& running, const config::node_config& config, const sigset_t& signals,
+          bool& is_announced) {
     while (!is_announced) {
         if (const int received = sigtimedwait(&signals, nullptr, &announce_interval); received > 0)
             return received;
         if (running.is_ready()) {
-            running.announce();
+            announce(config, running.broker_port(), running.namesrv_port());
             is_announced = true;
         }
     }
@@ -422,21 +419,23 @@ int run_node(const config::node_config& config) {
                 spdlog::critical("can't begin anew: {}", begun.failure().message);
                 return 1;
             }
-        auto booted = boot(settings);
+        auto booted = boot_or_repair(settings, signals);
+        if (booted.ok() && !*booted)
+            return 0;
         if (booted.ok())
-            if (auto fits = check_group(settings, *booted); !fits.ok())
+            if (auto fits = check_group(settings, **booted); !fits.ok())
                 booted = fits.failure();
         if (!booted.ok()) {
             spdlog::critical("can't start: {}", booted.failure().message);
             return 1;
         }
-        node running{settings, std::move(*booted)};
+        node running{settings, std::move(**booted)};
         if (const auto started = running.start(); !started.ok()) {
             spdlog::critical("can't start: {}", started.failure().message);
             running.stop(haste::great);
             return 1;
         }
-        const int received = serve(running, signals, is_announced);
+        const int received = serve(running, settings, signals, is_announced);
         const bool goes_on = received == start_over_signal && running.goes_on();
         begins_at = running.begins_at();
         running.stop(goes_on ? haste::great : haste::none);

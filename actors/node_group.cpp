@@ -1,6 +1,7 @@
 #include "actors/node_group.hpp"
 
 #include <algorithm>
+#include <random>
 #include <string>
 
 namespace holdfast::actors {
@@ -17,6 +18,23 @@ cluster_settings links_of(const config::node_config& config, const storage::hard
         settings.peers.push_back({peer.name, peer.host, peer.port});
     if (!config.cluster_tls_cert.empty())
         settings.tls = cluster_tls{config.cluster_tls_cert, config.cluster_tls_key, config.cluster_tls_ca};
+    return settings;
+}
+
+broker::replica_settings replica_settings_of(const config::node_config& config,
+                                             const storage::hard_state& identity) {
+    broker::replica_settings settings;
+    settings.raft.self = {config.node_name, storage::to_string(identity.id)};
+    for (const auto& peer : config.peers)
+        settings.raft.peers.push_back(peer.name);
+    settings.raft.heartbeat_interval = config.heartbeat_interval;
+    settings.raft.election_timeout = config.election_timeout;
+    settings.raft.window_bytes = config.replication_window_bytes;
+    settings.raft.seed = std::random_device{}();
+    if (config.flush == config::flush_type::sync)
+        settings.flushes_at_once = storage::log_writer::lanes;
+    settings.max_entry_size =
+        std::min<std::uint64_t>(config.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
     return settings;
 }
 

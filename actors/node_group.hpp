@@ -1,4 +1,5 @@
-// The group that a node's config names: how it is reached, and whether the data on the disk belongs to it.
+// The group that a node's config names: how it is reached, what its replica is told, and whether the data on
+// the disk belongs to it.
 #pragma once
 
 #include "actors/boot.hpp"
@@ -8,6 +9,9 @@ namespace holdfast::actors {
 
 [[nodiscard]] cluster_settings links_of(const config::node_config& config,
                                         const storage::hard_state& identity);
+
+[[nodiscard]] broker::replica_settings replica_settings_of(const config::node_config& config,
+                                                           const storage::hard_state& identity);
 
 // Whose data this is must fit who the config says this node works with. The error says what to do.
 result<void> check_group(const config::node_config& config, const booted_replica& booted);

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <malloc.h>
 #include <memory>
 #include <thread>
@@ -51,6 +53,17 @@ sigset_t block_signals() {
     sigaddset(&signals, start_over_signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return signals;
+}
+
+void announce(const config::node_config& config, std::uint16_t broker_port, std::uint16_t namesrv_port) {
+    std::printf("ready: name service %s:%u, broker %s:%u\n"
+                "  send:     %s send hello 'my first message'\n"
+                "  consume:  %s consume hello --from first\n"
+                "  clients:  point any RocketMQ client at the name server %s:%u\n",
+                config.bind_address.c_str(), unsigned{namesrv_port}, config.bind_address.c_str(),
+                unsigned{broker_port}, program_invocation_name, program_invocation_name,
+                config.bind_address.c_str(), unsigned{namesrv_port});
+    std::fflush(stdout);
 }
 
 void configure(caf::actor_system_config& settings, const config::node_config& config) {

@@ -1,4 +1,5 @@
-// What a node needs of its process: one clock, signals, the allocator and CAF's scheduler set up.
+// What a node needs of its process: one clock, signals, its ready line, the allocator and CAF's scheduler set
+// up.
 #pragma once
 
 #include "base/ids.hpp"
@@ -8,6 +9,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 
@@ -25,6 +27,9 @@ void tune_allocator();
 
 // One time for all actors (broker/log_clock.hpp).
 [[nodiscard]] std::function<timestamp_ms()> make_clock(timestamp_ms not_before);
+
+// The ready line, on standard output.
+void announce(const config::node_config& config, std::uint16_t broker_port, std::uint16_t namesrv_port);
 
 void configure(caf::actor_system_config& settings, const config::node_config& config);
 

@@ -8,13 +8,16 @@
 namespace holdfast::actors {
 
 replicator_actor::behavior_type replicator(replicator_actor::pointer self, commit_log_actor log,
-                                           storage::log_store* store) {
+                                           storage::log_store* store,
+                                           std::function<void(log_position)> on_rot) {
     return {[=](read_atom, const entries_wanted_ptr& wanted) {
         auto stretch = storage::read_entries(store->reader(), store->segments(), wanted->what.first,
                                              wanted->end, wanted->what.most_bytes);
         if (!stretch.ok()) {
             spdlog::warn("{} can't be sent what it lacks, from log position {} on: {}", wanted->what.to,
                          wanted->what.first.value(), stretch.failure().message);
+            if (stretch.failure().code == errc::corrupted)
+                on_rot(wanted->what.first);
             stretch = storage::entry_stretch{{}, wanted->what.first};
         }
         self->send(log, read_atom::value,

@@ -44,6 +44,7 @@ struct session_environment {
     std::function<timestamp_ms()> wall_clock;
 
     commit_log_actor log;
+    mender_actor mender; // of a node that is not alone
     group_directory_actor directory;
     transaction_coordinator_actor transactions;
     retry_service_actor retries;
@@ -52,5 +53,11 @@ struct session_environment {
     name_service_actor name_service;
     std::vector<reader_actor> readers;
 };
+
+// What should stand in the log at `position`, as the state says, could not be read.
+inline void report_rot(const session_environment& environment, const error& why, log_position position) {
+    if (environment.mender && why.code == errc::corrupted)
+        caf::anon_send(environment.mender, rot_atom::value, position);
+}
 
 } // namespace holdfast::actors
