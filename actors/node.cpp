@@ -250,8 +250,8 @@ void node::spawn_services() {
     for (std::uint32_t i = 0; i < config_.reader_threads; ++i)
         environment.readers.push_back(
             system_->spawn<caf::detached>(reader, std::shared_ptr<const session_environment>{environment_}));
-    const auto read_record = [reader = environment.reader](log_position position, std::uint32_t size) {
-        return read_half(*reader, position, size);
+    const auto read_record = [this](log_position position, std::uint32_t size) {
+        return read_half(*environment_, position, size);
     };
     environment.transactions = system_->spawn<caf::detached>(
         transaction_coordinator, std::shared_ptr<const session_environment>{environment_},

@@ -173,10 +173,13 @@ void transaction_coordinator_state::outcomes(const std::vector<batch_outcome>& o
                         "checks of transactions were not counted: {}", outcome.failure->message);
 }
 
-result<shared_bytes> read_half(storage::log_reader& log, log_position position, std::uint32_t size) {
-    const auto entry = log.entry_containing(position);
-    if (!entry.ok())
+result<shared_bytes> read_half(const session_environment& environment, log_position position,
+                               std::uint32_t size) {
+    const auto entry = environment.reader->entry_containing(position);
+    if (!entry.ok()) {
+        report_rot(environment, entry.failure(), position);
         return entry.failure();
+    }
     const auto offset = position - entry->position;
     if (offset + size > entry->entry.size())
         return error{errc::corrupted, "a record reaches behind its entry at position " +

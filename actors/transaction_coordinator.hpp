@@ -71,7 +71,8 @@ class transaction_coordinator_state {
 };
 
 // The record of a half; may block.
-result<shared_bytes> read_half(storage::log_reader& log, log_position position, std::uint32_t size);
+result<shared_bytes> read_half(const session_environment& environment, log_position position,
+                               std::uint32_t size);
 
 transaction_coordinator_actor::behavior_type
 transaction_coordinator(transaction_coordinator_actor::stateful_pointer<transaction_coordinator_state> self,

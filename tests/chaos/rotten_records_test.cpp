@@ -160,6 +160,19 @@ TEST_F(rotten_records, a_start_fetches_them_from_the_others) {
     EXPECT_THAT(group_.logs(), HasSubstr("the log was rotten at [" + std::to_string(first.value())));
 }
 
+TEST_F(rotten_records, a_disk_that_does_not_take_them_ends_the_start) {
+    members_ = incarnations();
+    group_.kill(2);
+    rot(2, {segment_bytes / 2});
+    group_.start(2, {"--faultInjection=write:fail-after=0"});
+    for (const auto deadline = clock::now() + patience; group_.running(2) && clock::now() < deadline;)
+        std::this_thread::sleep_for(10ms);
+    EXPECT_FALSE(group_.running(2));
+    EXPECT_THAT(group_.logs(), HasSubstr("can't start: the log is damaged and could not be put right"));
+    group_.start(2);
+    expect_nothing_lost();
+}
+
 TEST_F(rotten_records, three_that_are_rotten_in_different_places_help_each_other) {
     members_ = incarnations();
     for (std::size_t node = 0; node < nodes; ++node)
