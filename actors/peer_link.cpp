@@ -152,7 +152,10 @@ void check(link_pointer self) {
 
 peer_link_actor::behavior_type peer_link(link_pointer self, std::shared_ptr<peer_directory> directory,
                                          cluster_events_actor receiver, cluster_peer peer,
-                                         caf::io::middleman_actor connector) {
+                                         caf::io::middleman_actor connector,
+                                         std::shared_ptr<std::latch> ended) {
+    // The first one to want to know is the last one to be told.
+    self->attach_functor([ended = std::move(ended)](const caf::error&) { ended->count_down(); });
     auto& state = self->state;
     state.directory = std::move(directory);
     state.receiver = std::move(receiver);

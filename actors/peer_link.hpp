@@ -15,6 +15,7 @@
 #include <caf/io/middleman_actor.hpp>
 
 #include <chrono>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <random>
@@ -39,9 +40,12 @@ struct peer_link_state {
     std::minstd_rand random{std::random_device{}()};
 };
 
+// `ended` is counted down when everybody has been told that the link has ended, CAF's broker too: a message
+// of the link that comes to the broker after the broker's own end would keep the link's thread for ever.
 peer_link_actor::behavior_type peer_link(peer_link_actor::stateful_pointer<peer_link_state> self,
                                          std::shared_ptr<peer_directory> directory,
                                          cluster_events_actor receiver, cluster_peer peer,
-                                         caf::io::middleman_actor connector);
+                                         caf::io::middleman_actor connector,
+                                         std::shared_ptr<std::latch> ended);
 
 } // namespace holdfast::actors

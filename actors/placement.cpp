@@ -58,10 +58,11 @@ result<std::uint16_t> placement::start(caf::actor_system& system, const cluster_
     system_ = &system;
     // The links first: a peer that arrives as soon as the port is open must find them.
     std::map<std::string, peer_link_actor> links;
+    links_ended_ = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(settings.peers.size()));
     for (const auto& peer : settings.peers) {
         connectors_.push_back(make_connector());
-        links_.push_back(
-            system.spawn<caf::detached>(peer_link, directory_, receiver, peer, connectors_.back()));
+        links_.push_back(system.spawn<caf::detached>(peer_link, directory_, receiver, peer,
+                                                     connectors_.back(), links_ended_));
         links.emplace(peer.name, links_.back());
     }
     directory_->open(receiver, std::move(links));
@@ -112,8 +113,8 @@ void placement::stop() {
         self->send_exit(link, caf::exit_reason::user_shutdown);
     for (const auto& endpoint : endpoints)
         self->send_exit(endpoint, caf::exit_reason::user_shutdown);
-    for (const auto& link : std::exchange(links_, {}))
-        self->wait_for(link);
+    links_.clear();
+    links_ended_->wait();
     for (const auto& endpoint : endpoints)
         self->wait_for(endpoint);
     // CAF's broker does not empty its mailbox when it ends, and a message in there from one of our actors

@@ -23,6 +23,7 @@
 #include <caf/io/middleman_actor.hpp>
 
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,7 @@ class placement {
     caf::actor_system* system_ = nullptr; // while started
     std::uint16_t port_ = 0;
     std::vector<peer_link_actor> links_;
+    std::shared_ptr<std::latch> links_ended_;
     std::vector<caf::io::middleman_actor> connectors_;
 };
 

@@ -25,6 +25,11 @@ result<void> probe_tcp(const std::string& host, std::uint16_t port, std::chrono:
     if (outcome)
         return error{outcome == asio::error::timed_out ? errc::timed_out : errc::unavailable,
                      outcome.message()};
+    // Linux connects a socket to itself when nobody listens there and the port is the one it happened to get.
+    if (socket.local_endpoint(failure) == socket.remote_endpoint(failure)) {
+        socket.set_option(tcp::socket::linger{true, 0}, failure); // leaves the port free at once
+        return error{errc::unavailable, make_error_code(asio::error::connection_refused).message()};
+    }
     return {};
 }
 

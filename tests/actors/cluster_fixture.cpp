@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 namespace holdfast::actors {
 
@@ -77,8 +78,16 @@ cluster_peer peer_at(const std::string& name, std::uint16_t port) {
 std::uint16_t free_port() {
     boost::asio::io_context context;
     using tcp = boost::asio::ip::tcp;
-    const tcp::acceptor acceptor{context, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}};
-    return acceptor.local_endpoint().port();
+    std::uniform_int_distribution<std::uint16_t> below_ephemeral{15'000, 32'000};
+    std::random_device random;
+    for (;;) {
+        const auto port = below_ephemeral(random);
+        tcp::acceptor acceptor{context, tcp::v4()};
+        boost::system::error_code taken;
+        acceptor.bind({boost::asio::ip::address_v4::loopback(), port}, taken);
+        if (!taken)
+            return port;
+    }
 }
 
 peer_frame make_frame(std::string head, const std::vector<std::string>& slices) {

@@ -54,7 +54,8 @@ class heard_events {
 
 cluster_settings node_settings(const std::string& name, std::vector<cluster_peer> peers);
 cluster_peer peer_at(const std::string& name, std::uint16_t port);
-// A port that nobody listens on now.
+// A port that nobody listens on now, and that no outgoing connection gets: one that dials itself by chance
+// is connected.
 std::uint16_t free_port();
 
 peer_frame make_frame(std::string head, const std::vector<std::string>& slices);
