@@ -143,18 +143,14 @@ void checkpoint_builder::add(const state_changes& changes) {
 
 void checkpoint_builder::add_deliveries(const state_changes& changes) {
     size_ += changes.halves.size() + changes.delayed.size() + changes.settled.size();
-    for (const auto& half : changes.halves) {
-        auto& gathered = halves_[half.position];
-        gathered.stored = gathered.stored || half.checks > 0;
-        gathered.half = half;
-    }
-    for (const auto position : changes.halves_settled) {
-        const auto gathered = halves_.find(position);
-        if (gathered != halves_.end() && !gathered->second.stored)
-            halves_.erase(gathered);
-        else
-            halves_[position] = {true, std::nullopt};
-    }
+    for (const auto& half : changes.halves)
+        if (half.checks > 0)
+            touched_halves_.insert(half.position);
+        else if (!first_new_half_)
+            first_new_half_ = half.position;
+    for (const auto position : changes.halves_settled)
+        if (!first_new_half_ || position < *first_new_half_)
+            touched_halves_.insert(position);
     for (const auto& message : changes.delayed)
         delayed_.emplace_hint(delayed_.end(), message.key, message);
     for (const auto& cancelled : changes.cancelled)
@@ -232,6 +228,21 @@ void checkpoint_builder::forget_below(queue_key queue, queue_offset first) {
                             storage::queue_run_key(queue, first - static_cast<std::int64_t>(longest_run)));
 }
 
+void checkpoint_builder::put_halves(const transaction_table& undecided) {
+    for (const auto position : touched_halves_)
+        if (const auto* const half = undecided.find(position))
+            batch_.put(half_key(position), encode_half(*half));
+        else
+            batch_.remove(half_key(position));
+    if (first_new_half_)
+        undecided.walk(*first_new_half_, [&](const half_message& half) {
+            batch_.put(half_key(half.position), encode_half(half));
+            return true;
+        });
+    touched_halves_.clear();
+    first_new_half_.reset();
+}
+
 void checkpoint_builder::put_deliveries(const state& current, log_position last_entry) {
     // Delivered ones go as one range, however many they are.
     if (delay_moved_)
@@ -240,12 +251,7 @@ void checkpoint_builder::put_deliveries(const state& current, log_position last_
             storage::delay_store_key({current.delay().cursor.due, current.delay().cursor.position + 1}));
     for (const auto& [key, message] : delayed_)
         batch_.put(storage::delay_store_key(key), storage::encode_delay_value(message));
-    for (const auto& [position, gathered] : halves_) {
-        if (gathered.half)
-            batch_.put(half_key(position), encode_half(*gathered.half));
-        else
-            batch_.remove(half_key(position));
-    }
+    put_halves(current.halves());
     storage::put_settled(batch_, settled_, last_entry);
     const auto& blocks = current.ledger().blocks();
     for (const auto block : blocks_)
@@ -261,7 +267,6 @@ void checkpoint_builder::put_deliveries(const state& current, log_position last_
                                    .put(delay.cursor.due.value())
                                    .put(delay.cursor.position.value())
                                    .take());
-    halves_.clear();
     delayed_.clear();
     blocks_.clear();
     delay_moved_ = false;

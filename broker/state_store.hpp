@@ -64,6 +64,7 @@ class checkpoint_builder {
   private:
     void add(const fact& change);
     void add_deliveries(const state_changes& changes);
+    void put_halves(const transaction_table& undecided);
     void put_deliveries(const state& current, log_position last_entry);
     void forget_topic(topic_id topic);
     void forget_below(queue_key queue, queue_offset first);
@@ -71,11 +72,8 @@ class checkpoint_builder {
     storage::derived_batch batch_;
     std::unordered_map<queue_key, queue_run> runs_;
     // What was decided or delivered soon after it came never gets into the store.
-    struct gathered_half {
-        bool stored = false;              // an earlier checkpoint may have it
-        std::optional<half_message> half; // nothing: settled
-    };
-    std::map<log_position, gathered_half> halves_;
+    std::optional<log_position> first_new_half_; // from here on no checkpoint has any; the state has them
+    std::set<log_position> touched_halves_;      // older ones that were checked or settled
     std::map<delay_key, delayed_message> delayed_;
     std::vector<storage::settled_record> settled_;
     std::set<std::uint64_t> blocks_;
