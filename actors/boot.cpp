@@ -1,10 +1,8 @@
 #include "actors/boot.hpp"
 
-#include "broker/snapshot.hpp"
+#include "broker/log_replay.hpp"
 #include "storage/log_beginning.hpp"
-#include "storage/log_scanner.hpp"
 
-#include <functional>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -105,200 +103,49 @@ result<void> open_log(const config::node_config& config, booted_replica& booted)
 // --- applying
 // ---------------------------------------------------------------------------------------------------------
 
-result<void> checkpoint(booted_replica& booted, log_position applied, log_position last_entry) {
-    auto taken = booted.pending.take(booted.state, last_entry, applied);
+result<void> checkpoint(booted_replica& booted, const broker::state& current, log_position applied,
+                        log_position last_entry) {
+    auto taken = booted.pending.take(current, last_entry, applied);
     if (auto written = booted.store->write(std::move(taken.batch), applied); !written.ok())
         return written;
     return booted.store->flush();
 }
 
-using entry_visitor = std::function<result<void>(const storage::scanned_entry&)>;
-
-// Every entry that begins in [first, last), fillers too.
-result<void> visit_entries(booted_replica& booted, log_position first, log_position last,
-                           const entry_visitor& visit) {
-    storage::log_scanner scanner{booted.log->segments(), first, last};
-    for (;;) {
-        auto next = scanner.next();
-        if (!next.ok())
-            return next.failure();
-        if (!next->has_value())
-            return {};
-        if (auto visited = visit(**next); !visited.ok())
-            return visited;
-    }
-}
-
-result<void> apply_entries(booted_replica& booted, log_position first, log_position last) {
-    std::vector<queue_offset> offsets;
-    return visit_entries(booted, first, last, [&](const storage::scanned_entry& entry) -> result<void> {
-        if (booted.pending.size() >= rebuild_checkpoint_changes)
-            if (auto saved = checkpoint(booted, entry.header.position, booted.last_entry); !saved.ok())
-                return saved;
-        booted.last_entry = entry.header.position;
-        booted.state.note_term(entry.header.position, entry.header.term);
-        if (entry.header.is_filler())
-            return {};
-        broker::state_changes changes;
-        offsets.clear();
-        if (auto applied = booted.state.apply(entry.bytes, entry.header.position, changes, offsets);
-            !applied.ok())
-            return applied;
-        booted.state.collect_runs(changes);
-        booted.pending.add(changes);
-        return {};
-    });
-}
-
-result<std::optional<broker::log_snapshot>> last_snapshot(booted_replica& booted, log_position first,
-                                                          log_position last) {
-    std::optional<broker::log_snapshot> found;
-    auto scanned = storage::for_each_entry(
-        booted.log->segments(), first, last, [&](const storage::scanned_entry& entry) -> result<void> {
-            broker::command_cursor cursor{entry.bytes, storage::entry_header_size};
-            while (!cursor.done()) {
-                const auto command = cursor.next();
-                if (!command.ok())
-                    return command.failure();
-                if (command->header.kind != broker::command_kind::trim)
-                    continue;
-                auto snapshot = broker::decode_snapshot(command->payload);
-                if (!snapshot.ok())
-                    return snapshot.failure();
-                found = std::move(*snapshot);
-            }
-            return {};
-        });
-    if (!scanned.ok())
-        return scanned.failure();
-    return found;
-}
-
-result<void> apply_messages(booted_replica& booted, broker::state& to, log_position first, log_position last,
-                            const std::function<void(const broker::state_changes&)>& changed) {
-    return visit_entries(booted, first, last, [&](const storage::scanned_entry& entry) -> result<void> {
-        booted.last_entry = entry.header.position;
-        to.note_term(entry.header.position, entry.header.term);
-        if (entry.header.is_filler())
-            return {};
-        broker::state_changes changes;
-        if (auto applied = to.apply_messages(entry.bytes, entry.header.position, changes); !applied.ok())
-            return applied;
-        to.collect_runs(changes);
-        if (changed)
-            changed(changes);
-        return {};
-    });
-}
-
-// The log has lost its beginning, so what was in there comes from its last snapshot (broker/snapshot.hpp).
-result<log_position> apply_snapshot(booted_replica& booted,
-                                    const std::optional<broker::log_snapshot>& snapshot, log_position first) {
-    if (!snapshot)
-        return error{errc::corrupted,
-                     "the log begins at " + std::to_string(first.value()) +
-                         " but holds no snapshot of what was before: segments were removed by hand; "
-                         "put them back"};
-    const auto begin = std::max(first, snapshot->first);
-    auto counted = broker::restore_snapshot(*snapshot);
-    auto applied = apply_messages(booted, counted, begin, snapshot->as_of, {});
-    if (!applied.ok())
-        return applied.failure();
-    auto restored = broker::restore_snapshot(*snapshot, counted);
-    if (!restored.ok())
-        return restored.failure();
-    booted.state = std::move(*restored);
-    broker::state_changes changes;
-    for (const auto& [name, topic] : booted.state.topics())
-        changes.facts.emplace_back(broker::topic_put{topic});
-    for (const auto& [name, group] : booted.state.groups())
-        changes.facts.emplace_back(broker::group_put{group});
-    for (const auto& offset : snapshot->offsets)
-        changes.facts.emplace_back(offset);
-    for (const auto& [group, queues] : snapshot->locks.groups())
-        for (const auto& [queue, lock] : queues)
-            changes.facts.emplace_back(broker::lock_put{group, {queue, lock}});
-    changes.facts.emplace_back(broker::log_trimmed{snapshot->first, snapshot->firsts});
-    booted.pending.add(changes);
-    applied = apply_messages(booted, booted.state, begin, snapshot->as_of,
-                             [&](const broker::state_changes& runs) { booted.pending.add(runs); });
-    if (applied.ok())
-        applied = broker::check_against(*snapshot, booted.state);
-    if (!applied.ok())
-        return applied.failure();
-    return snapshot->as_of;
-}
-
-// Of a log that begins above 0 and does not reach its first snapshot yet.
-result<void> start_seeding(booted_replica& booted, log_position first, log_position committed) {
-    spdlog::info(
-        "the log begins at {} and is being fed by the group; its state can be made when it is longer",
-        first.value());
-    booted.start.is_seeding = true;
-    booted.last_entry = first;
-    for (const auto& [position, term] : booted.log->recovered().terms)
-        if (position < committed)
-            booted.state.note_term(position, term);
-    return {};
-}
-
-// All that is known to be committed becomes state. What lies behind it in the log may yet be taken back by
-// another leader; a replica alone takes it up when it leads.
-result<void> catch_up(const config::node_config& config, booted_replica& booted, log_position committed) {
-    const auto& recovered = booted.log->recovered();
-    auto from = booted.store->applied();
-    if (from == log_position{0} && recovered.first > log_position{0}) {
-        auto snapshot = last_snapshot(booted, recovered.first, committed);
-        if (!snapshot.ok())
-            return snapshot.failure();
-        if (!*snapshot && !config.peers.empty())
-            return start_seeding(booted, recovered.first, committed);
-        auto applied = apply_snapshot(booted, *snapshot, recovered.first);
-        if (!applied.ok())
-            return applied.failure();
-        from = *applied;
-    } else {
+// All that is known to be committed becomes state, and the log's tail is loaded.
+result<void> catch_up(const config::node_config& config, booted_replica& booted) {
+    broker::known_state known;
+    known.applied = booted.store->applied();
+    if (known.applied > log_position{0}) {
         auto loaded = broker::load_state(*booted.store);
         if (!loaded.ok())
             return loaded.failure();
-        booted.state = std::move(*loaded);
+        known.current = std::move(*loaded);
+        const auto last_entry = broker::load_last_entry(*booted.store);
+        if (!last_entry.ok())
+            return last_entry.failure();
+        known.last_entry = *last_entry;
     }
-    return apply_entries(booted, from, committed);
-}
-
-// The log's tail at `position`, found by reading from `before`, the start of an entry below it.
-result<broker::log_tail> tail_at(booted_replica& booted, log_position position, log_position before,
-                                 std::uint64_t segment_bytes) {
-    broker::log_tail tail;
-    tail.next = position;
-    auto read = visit_entries(booted, before, position, [&](const storage::scanned_entry& entry) {
-        tail.last_checksum = entry.header.checksum;
-        tail.timestamp = entry.header.timestamp;
-        return result<void>{};
-    });
-    if (!read.ok())
-        return read.failure();
-    const auto& segments = booted.log->segments();
-    auto around = segments.find(position);
-    if (!around && position > segments.first())
-        around = segments.find(position - 1);
-    tail.geometry = {position, segment_bytes, segment_bytes};
-    if (around)
-        tail.geometry = {around->first(), around->size(), segment_bytes};
-    return tail;
-}
-
-result<void> load_tail(const config::node_config& config, booted_replica& booted, log_position committed) {
-    auto tail = tail_at(booted, committed, booted.last_entry, config.segment_bytes);
-    if (!tail.ok())
-        return tail.failure();
-    booted.start.applied = *tail;
+    broker::replay_listener listener;
+    listener.changed = [&](const broker::state_changes& changes) { booted.pending.add(changes); };
+    listener.reached = [&](const broker::state& current, log_position applied,
+                           log_position last_entry) -> result<void> {
+        if (booted.pending.size() < rebuild_checkpoint_changes)
+            return {};
+        return checkpoint(booted, current, applied, last_entry);
+    };
+    const auto& recovered = booted.log->recovered();
+    auto replayed = broker::replay_log(recovered, std::move(known), config.peers.empty(), listener);
+    if (!replayed.ok())
+        return replayed.failure();
+    booted.state = std::move(replayed->current);
+    booted.last_entry = replayed->last_entry;
+    booted.start = std::move(replayed->start);
     booted.start.vote = {booted.hard_state.term, booted.hard_state.vote};
-    return visit_entries(booted, committed, booted.log->recovered().end,
-                         [&](const storage::scanned_entry& entry) {
-                             booted.start.unapplied.push_back(shared_bytes::copy_of(entry.bytes));
-                             return result<void>{};
-                         });
+    if (booted.start.is_seeding)
+        spdlog::info(
+            "the log begins at {} and is being fed by the group; its state can be made when it is longer",
+            recovered.first.value());
+    return {};
 }
 
 // What the operator gave up may have been acknowledged, and with it a promise: this node goes on as another
@@ -382,19 +229,12 @@ result<booted_replica> boot(const config::node_config& config, derived_state der
             return fresh.failure();
         booted.store = std::move(*fresh);
     }
-    const auto committed =
-        std::min(std::max({booted.store->applied(), recovered.committed, recovered.first}), recovered.end);
-    auto last_entry = broker::load_last_entry(*booted.store);
-    if (!last_entry.ok())
-        return last_entry.failure();
-    booted.last_entry = *last_entry;
-    if (auto applied = catch_up(config, booted, committed); !applied.ok())
+    if (auto applied = catch_up(config, booted); !applied.ok())
         return applied.failure();
-    if (auto loaded = load_tail(config, booted, committed); !loaded.ok())
-        return loaded.failure();
     // The read view begins with everything in the store.
     if (!booted.pending.empty())
-        if (auto saved = checkpoint(booted, committed, booted.last_entry); !saved.ok())
+        if (auto saved = checkpoint(booted, booted.state, booted.start.applied.next, booted.last_entry);
+            !saved.ok())
             return saved.failure();
     return directory;
 }

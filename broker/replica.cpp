@@ -45,7 +45,7 @@ replica::replica(replica_settings settings, replica_log log, state applied)
       handed_(log.applied.next),
       matched_(log.applied.next) {
     if (log.is_seeding)
-        seeded_from_ = log.applied.next;
+        seeded_from_ = log.first;
     if (!state_.members().empty())
         members_.push_back({log.applied.next, state_.members()});
     for (auto& entry : log.unapplied) {

@@ -170,9 +170,10 @@ struct replica_log {
     // The entries from there to its end, whole, fillers included: nobody here knows that they are committed.
     std::vector<shared_bytes> unapplied;
     consensus::hard_vote vote;
-    // The log begins above 0 and does not yet reach the snapshot of what was before (snapshot.hpp): nothing
-    // can be applied, and the chain's first link is not known.
+    // The log begins above 0, at `first`, and does not yet reach a snapshot of all that was before
+    // (snapshot.hpp): nothing can be applied, and the chain's first link is not known.
     bool is_seeding = false;
+    log_position first; // only then
 };
 
 class replica {
@@ -300,7 +301,7 @@ class replica {
     term_number followed_term_;
     std::uint64_t sequence_ = 0;
     std::optional<log_position> truncating_; // the disk's log is being cut here
-    // Seeding: the log's beginning, and where the first snapshot in it ends.
+    // Seeding: the log's beginning, and where the first snapshot ends that needs nothing from before it.
     std::optional<log_position> seeded_from_;
     std::optional<log_position> snapshot_end_;
     bool has_ended_ = false; // for a new replica to take its place

@@ -2,6 +2,7 @@
 #include "broker/command.hpp"
 #include "broker/members.hpp"
 #include "broker/replica.hpp"
+#include "broker/snapshot.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -60,8 +61,9 @@ void replica::begin_anew(const consensus::message& from, effects& out) {
     out.begin_at = first;
 }
 
-// Nothing can be applied yet; what counts is how far the log has come. With the first snapshot behind it, and
-// an entry that says so, a start finds all it needs.
+// Nothing can be applied yet; what counts is how far the log has come. With a snapshot behind it, and an
+// entry that says so, a start finds all it needs. An older snapshot may need what lies before this log's
+// beginning: retention took that away later.
 void replica::pass_over(const pending_entry& entry, effects& out) {
     const auto header = storage::decode_entry_header(entry.bytes.view());
     if (snapshot_end_ && header->committed >= *snapshot_end_) {
@@ -73,7 +75,12 @@ void replica::pass_over(const pending_entry& entry, effects& out) {
         const auto command = cursor.next();
         if (!command.ok())
             return fence(command.failure(), out);
-        if (command->header.kind == command_kind::trim)
+        if (command->header.kind != command_kind::trim)
+            continue;
+        const auto snapshot = decode_snapshot(command->payload);
+        if (!snapshot.ok())
+            return fence(snapshot.failure(), out);
+        if (snapshot->first >= *seeded_from_)
             snapshot_end_ = entry.after.next;
     }
 }

@@ -208,7 +208,9 @@ class retention_test : public boot_test {
     void SetUp() override {
         put_topic("t");
         put_topic("old");
+        put_topic("idle");
         send("old", 0, 30);
+        send("idle", 0, 5);
         send("t", 0, 150);
         commit_offset("g", "t", 100);
         delete_topic("old");
@@ -252,6 +254,21 @@ TEST_F(retention_test, and_the_loss_of_the_derived_store_after_that) {
             EXPECT_TRUE(booted_->log->reader().entry_containing(entry.position).ok()) << offset;
         }
     }
+}
+
+// Nothing in the log tells of it any more, but the next message there must not be number 0 again.
+TEST_F(retention_test, a_queue_whose_messages_are_all_gone_stays_as_long_as_it_was) {
+    const queue_key idle{replica_->current().find_topic("idle")->id, queue_number{0}};
+    ASSERT_EQ(replica_->current().first_offset(idle), queue_offset{5});
+    stop();
+    lose_derived_store();
+    start();
+    EXPECT_EQ(replica_->current().next_offset(idle), queue_offset{5});
+    stop();
+    start();
+    EXPECT_EQ(replica_->current().next_offset(idle), queue_offset{5}) << "from the derived store alone";
+    send("idle", 0, 1);
+    EXPECT_EQ(replica_->current().next_offset(idle), queue_offset{6});
 }
 
 // Another node of the group, whose log ended before this one begins: it is fed from there, and makes its
