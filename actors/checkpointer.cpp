@@ -1,5 +1,7 @@
 #include "actors/checkpointer.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -70,19 +72,34 @@ void remove_below(log_position first, const checkpointer_environment& environmen
         spdlog::warn("the key index keeps old entries: {}", dropped.failure().message);
 }
 
+// A start needs what its derived store has not applied. On the leader that planned the trim the store is
+// always far enough; a follower's may be older, and then the segments wait for its next checkpoint.
+void remove_trimmed(log_position& trimmed, const checkpointer_environment& environment) {
+    if (trimmed == log_position{0} || environment.store->durable() < trimmed)
+        return;
+    remove_below(std::exchange(trimmed, log_position{0}), environment);
+}
+
 } // namespace
 
 checkpointer_actor::behavior_type checkpointer(checkpointer_actor::pointer self, commit_log_actor log,
                                                checkpointer_environment environment) {
+    const auto trimmed = std::make_shared<log_position>();
     return {
         [=](save_atom, const checkpoint_job_ptr& job) {
-            self->send(log, saved_atom::value, save(*job, environment));
+            const bool is_saved = save(*job, environment);
+            self->send(log, saved_atom::value, is_saved);
+            if (is_saved)
+                remove_trimmed(*trimmed, environment);
         },
         [=](plan_atom, log_position first, log_position references) {
             if (auto planned = plan({first, references}, environment))
                 self->send(log, trim_atom::value, std::move(planned));
         },
-        [=](trim_atom, log_position first) { remove_below(first, environment); },
+        [=](trim_atom, log_position first) {
+            *trimmed = std::max(*trimmed, first);
+            remove_trimmed(*trimmed, environment);
+        },
     };
 }
 
