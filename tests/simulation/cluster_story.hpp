@@ -2,7 +2,7 @@
 // then all is repaired, and the cluster must show that nothing is lost and that it works.
 #pragma once
 
-#include "tests/simulation/simulated_cluster.hpp"
+#include "tests/simulation/cluster_clients.hpp"
 
 namespace holdfast::simulation {
 
@@ -33,25 +33,19 @@ class cluster_story {
     void wipe(std::size_t victim);
 
     void client_later();
-    void client();
-    void send_topic(std::size_t to);
-    void send_commit(std::size_t to);
-    void send_messages(std::size_t to);
-    [[nodiscard]] queue_key some_queue();
+    void deliver_later();
 
     void heal();
 
     const cluster_settings settings_;
     std::mt19937_64 random_;
     simulated_cluster cluster_;
+    cluster_clients clients_;
     bool is_healed_ = false;
     std::uint64_t cut_number_ = 0;
     virtual_ms disturbed_until_{0};
     std::uint64_t calm_; // the greater, the rarer is trouble
-    std::uint32_t topics_ = 0;
-    std::uint64_t next_name_ = 1;
-    std::uint64_t messages_answered_ = 0;
-    std::map<queue_key, std::int64_t> commits_sent_;
+    bool keeps_all_;     // no retention
 };
 
 } // namespace holdfast::simulation

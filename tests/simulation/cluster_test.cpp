@@ -61,6 +61,15 @@ void print(const cluster_marks& marks) {
         {"fenced", marks.fenced},
         {"disks wiped", marks.wiped},
         {"members replaced", marks.replaced},
+        {"trims", marks.trims},
+        {"logs begun anew", marks.begun_anew},
+        {"of them seeded", marks.seeded},
+        {"transactions committed", marks.committed},
+        {"rolled back", marks.rolled_back},
+        {"decisions that came late", marks.late_decisions},
+        {"decisions with wrong words", marks.wrong_decisions},
+        {"deliveries of delayed messages", marks.deliveries},
+        {"delayed messages called back", marks.cancelled},
     };
     for (const auto& [what, count] : all)
         std::printf("  %8llu %s\n", static_cast<unsigned long long>(count), what);
@@ -103,6 +112,15 @@ TEST(cluster, keeps_its_promises_for_the_known_seeds) {
     EXPECT_GT(marks.old_reads, 0U);
     EXPECT_GT(marks.fenced, 0U);
     EXPECT_GT(marks.replaced, 0U);
+    EXPECT_GT(marks.trims, 0U);
+    EXPECT_GT(marks.begun_anew, 0U);
+    EXPECT_GT(marks.seeded, 0U);
+    EXPECT_GT(marks.committed, 0U);
+    EXPECT_GT(marks.rolled_back, 0U);
+    EXPECT_GT(marks.late_decisions, 0U);
+    EXPECT_GT(marks.wrong_decisions, 0U);
+    EXPECT_GT(marks.deliveries, 0U);
+    EXPECT_GT(marks.cancelled, 0U);
 }
 
 // How many of the first seeds catch it.

@@ -43,9 +43,14 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
 void simulated_cluster::new_disk(host& one) {
     one.disk = std::make_unique<storage::simulated_disk>(
         storage::simulated_disk_options{random_(), pick(2) == 0 ? 512U : 4096U, UINT64_MAX});
+    become_another(one);
+}
+
+void simulated_cluster::become_another(host& one) {
     one.settings.id = {};
     one.settings.id[0] = static_cast<std::uint8_t>(one.name.front());
-    one.settings.id[1] = static_cast<std::uint8_t>(one.wipes);
+    one.settings.id[1] = static_cast<std::uint8_t>(one.lives);
+    one.settings.id[2] = static_cast<std::uint8_t>(one.lives >> 8U);
     one.derived = {};
 }
 
@@ -84,6 +89,8 @@ void simulated_cluster::start(std::size_t which) {
     if (one.node || !problem_.empty())
         return;
     one.settings.seed = random_();
+    if (one.begins_at)
+        return start_anew(which, *one.begins_at);
     auto started = simulated_node::start(*one.disk, one.settings, one.derived, clock_of(one));
     if (!one.disk->has_power() || (!started.ok() && started.failure().code == errc::io_failed)) {
         if (started.ok())
@@ -101,6 +108,39 @@ void simulated_cluster::start(std::size_t which) {
     report(check_log(which));
     settle(which);
     tick(which, one.life);
+}
+
+// Tried again until it is done. A power cut may leave it half done, or not begun.
+void simulated_cluster::start_anew(std::size_t which, log_position first) {
+    auto& one = hosts_[which];
+    if (pick(4) == 0 && settings_.sync)
+        one.disk->cut_power_after(pick(12));
+    const auto begun = simulated_node::begin_anew(*one.disk, one.settings, first);
+    if (begun.ok() || pick(2) == 0)
+        one.begins_at.reset();
+    if (!one.disk->has_power() || (!begun.ok() && begun.failure().code == errc::io_failed))
+        one.disk->crash();
+    else if (!begun.ok())
+        return report("refused: " + one.name + " can't begin anew: " + begun.failure().message);
+    after(virtual_ms{10}, [this, which] { start(which); });
+}
+
+// True when the process is over.
+bool simulated_cluster::follow_ends(std::size_t which, const simulated_node::outcomes& outcomes) {
+    auto& one = hosts_[which];
+    if (!outcomes.begin_at && !outcomes.is_seeded)
+        return false;
+    marks_.begun_anew += outcomes.begin_at ? 1 : 0;
+    marks_.seeded += outcomes.is_seeded ? 1 : 0;
+    leave(which);
+    if (outcomes.begin_at) {
+        ++one.lives;
+        one.was_wiped = true;
+        one.begins_at = outcomes.begin_at;
+        become_another(one);
+    }
+    after(pick_ms(10, 300), [this, which] { start(which); });
+    return true;
 }
 
 void simulated_cluster::leave(std::size_t which) {
@@ -154,16 +194,35 @@ void simulated_cluster::wipe(std::size_t which, virtual_ms until_on) {
     if (!hosts_[which].node)
         return;
     leave(which);
-    ++hosts_[which].wipes;
+    ++hosts_[which].lives;
     ++marks_.wiped;
     hosts_[which].was_wiped = true;
+    hosts_[which].begins_at.reset();
     new_disk(hosts_[which]);
     after(until_on, [this, which] { start(which); });
 }
 
 void simulated_cluster::checkpoint(std::size_t which) {
-    if (hosts_[which].node)
+    // A store ahead of its log would be thrown away by the next start.
+    if (hosts_[which].node && !hosts_[which].node->replica().is_seeding() &&
+        hosts_[which].node->replica().durable() >= hosts_[which].node->replica().applied())
         hosts_[which].derived = hosts_[which].node->checkpoint();
+}
+
+void simulated_cluster::trim(std::size_t which) {
+    auto& one = hosts_[which];
+    if (!one.node || !one.node->replica().ready() || one.paused_until > now_ || !problem_.empty())
+        return;
+    const auto& state = one.node->replica().current();
+    const auto limit = state.retention_limit(one.derived.applied, wall_clock());
+    const log_position first{align_down(limit.first.value(), one.settings.segment_size)};
+    if (first <= state.first_position())
+        return;
+    const broker::batch_ticket ticket{next_ticket_++};
+    one.waiting[ticket.value()].answer = [this](const auto*) { ++marks_.trims; };
+    trimmed_ = std::max(trimmed_, first);
+    one.node->trim(first, ticket, wall_clock());
+    settle(which);
 }
 
 void simulated_cluster::idle(std::size_t which) {
@@ -211,6 +270,8 @@ void simulated_cluster::settle(std::size_t which) {
     answer(which, outcomes);
     for (const auto& message : outcomes.messages)
         post(which, message);
+    if (follow_ends(which, outcomes))
+        return;
     use_disk(which, outcomes);
     if (outcomes.deposed) {
         ++marks_.deposed;
@@ -237,6 +298,9 @@ void simulated_cluster::watch(std::size_t which, const simulated_node::outcomes&
     auto& one = hosts_[which];
     for (const auto& entry : outcomes.entries)
         report(checker_.committed(one.name, entry.view()));
+    for (const auto& run : outcomes.runs)
+        report(checker_.shows(one.name, run));
+    report(outcomes.problem);
     const auto& replica = one.node->replica();
     if (replica.raft().current_role() == consensus::role::leader) {
         one.has_led = true;
@@ -268,6 +332,7 @@ void simulated_cluster::answer(std::size_t which, const simulated_node::outcomes
             continue;
         }
         ++marks_.answered;
+        report(checker_.answered(batch));
         found.mapped().answer(&batch);
     }
     if (settings_.wrong != defect::answers_too_early)
@@ -296,16 +361,17 @@ void simulated_cluster::use_disk(std::size_t which, const simulated_node::outcom
     }
 }
 
-void simulated_cluster::send(std::size_t to, broker::entry_draft draft, answer_action answer) {
+std::uint64_t simulated_cluster::send(std::size_t to, broker::entry_draft draft, answer_action answer) {
     auto& one = hosts_[to];
     if (!one.node || one.paused_until > now_ || !problem_.empty())
-        return;
+        return 0;
     const broker::batch_ticket ticket{next_ticket_++};
     auto& waiting = one.waiting[ticket.value()];
     waiting.answer = std::move(answer);
     one.node->append(std::move(draft), ticket, wall_clock());
     waiting.end = one.node->replica().appended();
     settle(to);
+    return ticket.value();
 }
 
 // --- network

@@ -54,6 +54,15 @@ struct cluster_marks {
     std::uint64_t wiped = 0;
     std::uint64_t replaced = 0; // a wiped node became a member again
     std::uint64_t unknown_outcomes = 0;
+    std::uint64_t trims = 0;          // answered
+    std::uint64_t begun_anew = 0;     // left behind by a trim
+    std::uint64_t seeded = 0;         // and fed until there was a state again
+    std::uint64_t committed = 0;      // transactions
+    std::uint64_t rolled_back = 0;    // likewise
+    std::uint64_t late_decisions = 0; // about what is decided
+    std::uint64_t wrong_decisions = 0;
+    std::uint64_t deliveries = 0; // with messages
+    std::uint64_t cancelled = 0;
 };
 
 class simulated_cluster {
@@ -82,10 +91,15 @@ class simulated_cluster {
     void pause(std::size_t which, virtual_ms length);
     void wipe(std::size_t which, virtual_ms until_on);
     void checkpoint(std::size_t which);
+    // What retention does on the leader, as far as nothing that is there is needed any more.
+    void trim(std::size_t which);
     void idle(std::size_t which);
     storage::simulated_disk& disk(std::size_t which) { return *hosts_[which].disk; }
     // All are up, and members as they are now; all know it.
     [[nodiscard]] bool has_all_members() const;
+    // One disk may be lost now: all are members, and none is left behind by a trim, which would have to begin
+    // anew and is as good as lost.
+    [[nodiscard]] bool may_lose_a_disk() const;
     // All are up and have applied all that there is.
     [[nodiscard]] bool has_all_applied() const;
     [[nodiscard]] std::string describe() const;
@@ -98,8 +112,8 @@ class simulated_cluster {
 
     // --- clients ---
     // `answer` is called when it is answered OK, and never otherwise. nullptr: as flushed, see
-    // answers_too_early.
-    void send(std::size_t to, broker::entry_draft draft, answer_action answer);
+    // answers_too_early. The number of what was sent; 0 when that node is not there.
+    std::uint64_t send(std::size_t to, broker::entry_draft draft, answer_action answer);
 
     // --- network ---
     simulated_network& network() { return network_; }
@@ -108,6 +122,8 @@ class simulated_cluster {
     void break_connection(std::size_t one, std::size_t other);
 
     cluster_checker& checker() { return checker_; }
+    cluster_marks& marks() { return marks_; }
+    [[nodiscard]] timestamp_ms wall_clock() const { return timestamp_ms{1'700'000'000'000 + now_.count()}; }
     // Reads all logs from their beginning, and compares the states.
     void check_everything();
 
@@ -123,10 +139,11 @@ class simulated_cluster {
     };
     struct host {
         std::string name;
-        unsigned wipes = 0;
+        unsigned lives = 0; // as how many members
         std::unique_ptr<storage::simulated_disk> disk;
         node_settings settings;
         derived_copy derived;
+        std::optional<log_position> begins_at; // the next process begins its log anew
         double clock_rate = 1;
         std::int64_t clock_start = 0;
         std::unique_ptr<simulated_node> node; // null: off
@@ -153,8 +170,10 @@ class simulated_cluster {
         return virtual_ms{static_cast<std::int64_t>(first + pick(last - first))};
     }
     [[nodiscard]] consensus::steady_ms clock_of(const host& one) const;
-    [[nodiscard]] timestamp_ms wall_clock() const { return timestamp_ms{1'700'000'000'000 + now_.count()}; }
     void new_disk(host& one);
+    static void become_another(host& one);
+    void start_anew(std::size_t which, log_position first);
+    bool follow_ends(std::size_t which, const simulated_node::outcomes& outcomes);
     void start(std::size_t which);
     void leave(std::size_t which);
     // Does it in this process of the node, when it is not paused; then looks at what came of it.
@@ -180,6 +199,7 @@ class simulated_cluster {
     std::uint64_t next_number_ = 0;
     std::uint64_t next_ticket_ = 1;
     virtual_ms now_{0};
+    log_position trimmed_; // the furthest that was ever planned
     std::function<void(std::size_t, std::size_t)> on_vote_;
     std::function<void(std::size_t)> on_commit_;
     std::string problem_;

@@ -5,6 +5,33 @@
 #include <sstream>
 
 namespace holdfast::simulation {
+namespace {
+
+// What the checker does not work out itself, but must be the same everywhere. A node that was fed from where
+// the log begins knows no better when that stretch's term began.
+std::string digest(const broker::state& state) {
+    std::ostringstream out;
+    const auto first = state.first_position();
+    out << "first " << first << ", next topic " << state.next_topic_id() << ", delays up to "
+        << state.delay().cursor.due << '/' << state.delay().cursor.position << ", members";
+    for (const auto& member : state.members())
+        out << ' ' << member.name << ':' << member.incarnation;
+    out << ", terms";
+    for (const auto& run : state.runs().all())
+        out << ' ' << run.term << " from " << std::max(run.first, first);
+    for (const auto& [block, use] : state.ledger().blocks())
+        if (use.pending > 0)
+            out << ", " << use.pending << " wait in " << block;
+    auto queues = state.queue_lengths();
+    std::sort(queues.begin(), queues.end());
+    for (const auto& [queue, next] : queues)
+        if (next > queue_offset{0})
+            out << ", " << queue.topic << '/' << queue.queue << " [" << state.first_offset(queue) << ", "
+                << next << ')';
+    return out.str();
+}
+
+} // namespace
 
 std::optional<std::size_t> simulated_cluster::leader() const {
     std::optional<std::size_t> best;
@@ -21,7 +48,8 @@ bool simulated_cluster::has_all_applied() const {
         return false;
     const auto end = node(*first)->replica().appended();
     return std::all_of(hosts_.begin(), hosts_.end(), [&](const host& one) {
-        return one.node && one.node->replica().applied() == end && one.node->replica().flushed() == end;
+        return one.node && one.node->replica().applied() == end && one.node->replica().flushed() == end &&
+               !one.node->replica().is_seeding();
     });
 }
 
@@ -36,9 +64,16 @@ bool simulated_cluster::has_all_members() const {
            });
 }
 
+bool simulated_cluster::may_lose_a_disk() const {
+    return has_all_members() && std::all_of(hosts_.begin(), hosts_.end(), [&](const host& one) {
+               return one.node->replica().flushed() >= trimmed_;
+           });
+}
+
 std::string simulated_cluster::check_log(std::size_t which) {
     auto& one = hosts_[which];
-    storage::log_scanner scanner{one.node->log().segments(), log_position{0}, one.node->replica().applied()};
+    const auto& segments = one.node->log().segments();
+    storage::log_scanner scanner{segments, segments.first(), one.node->replica().applied()};
     for (;;) {
         const auto next = scanner.next();
         if (!next.ok())
@@ -54,9 +89,10 @@ void simulated_cluster::check_everything() {
     report(checker_.find_all_answered());
     for (std::size_t i = 0; i < size() && problem_.empty(); ++i) {
         report(check_log(i));
-        report(checker_.compare(hosts_[i].name, node(i)->replica().current()));
-        if (node(i)->replica().current().runs() != node(0)->replica().current().runs())
-            report("state: " + hosts_[i].name + " has other term runs than " + hosts_[0].name);
+        report(checker_.compare(hosts_[i].name, *node(i)));
+        if (digest(node(i)->replica().current()) != digest(node(0)->replica().current()))
+            report("state: " + hosts_[i].name + " has\n" + digest(node(i)->replica().current()) + "\nwhere " +
+                   hosts_[0].name + " has\n" + digest(node(0)->replica().current()));
     }
 }
 

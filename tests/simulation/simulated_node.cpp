@@ -1,5 +1,7 @@
 #include "tests/simulation/simulated_node.hpp"
 
+#include "broker/snapshot.hpp"
+#include "storage/log_beginning.hpp"
 #include "storage/read_entries.hpp"
 
 #include <algorithm>
@@ -27,10 +29,11 @@ result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_syst
         return loaded.failure();
     if (auto opened = self->open_log(derived); !opened.ok())
         return opened.failure();
-    broker::replica_log log;
-    auto state = self->catch_up(derived, log);
-    if (!state.ok())
-        return state.failure();
+    auto replayed = self->replay(derived);
+    if (!replayed.ok())
+        return replayed.failure();
+    auto& log = replayed->start;
+    self->last_entry_ = replayed->last_entry;
     for (const auto& entry : log.unapplied)
         self->unapplied_[storage::decode_entry_header(entry.view())->position] = entry;
     log.vote = {self->hard_state_.term, self->hard_state_.vote};
@@ -43,7 +46,8 @@ result<std::unique_ptr<simulated_node>> simulated_node::start(storage::file_syst
     replica.raft.seed = settings.seed;
     replica.max_entry_size = settings.segment_size - storage::entry_alignment;
     replica.flushes_at_once = settings.sync ? storage::log_writer::lanes : 1;
-    self->replica_ = std::make_unique<broker::replica>(std::move(replica), std::move(log), *std::move(state));
+    self->replica_ =
+        std::make_unique<broker::replica>(std::move(replica), std::move(log), std::move(replayed->current));
     self->step(broker::started{now});
     return self;
 }
@@ -78,57 +82,38 @@ result<void> simulated_node::open_log(const derived_copy& derived) {
     return {};
 }
 
-result<void> simulated_node::visit(log_position first, log_position last,
-                                   const std::function<result<void>(const storage::scanned_entry&)>& each) {
-    storage::log_scanner scanner{log_->segments(), first, last};
-    for (;;) {
-        auto next = scanner.next();
-        if (!next.ok())
-            return next.failure();
-        if (!next->has_value())
-            return {};
-        if (auto visited = each(**next); !visited.ok())
-            return visited;
+// A power cut may have taken what an ASYNC_FLUSH store has applied already, and a log that was begun anew has
+// nothing that an older store could be continued with.
+result<broker::replayed_log> simulated_node::replay(const derived_copy& derived) {
+    const auto& recovered = log_->recovered();
+    broker::known_state known;
+    if (derived.applied <= recovered.end && derived.applied >= recovered.first) {
+        known = {derived.state, derived.applied, derived.last_entry};
+        view_ = derived.view;
     }
+    broker::replay_listener listener;
+    listener.changed = [this](const broker::state_changes& changes) {
+        if (auto problem = view_.add(changes); !problem.empty())
+            outcomes_.problem = std::move(problem);
+    };
+    return broker::replay_log(recovered, std::move(known), settings_.peers.empty(), listener);
 }
 
-// What is known to be committed becomes state; what lies behind it may yet be taken back.
-result<broker::state> simulated_node::catch_up(const derived_copy& derived, broker::replica_log& log) {
-    const auto& recovered = log_->recovered();
-    // ASYNC_FLUSH: a power cut may have taken what the store has applied already.
-    const bool ahead = derived.applied > recovered.end;
-    auto state = ahead ? broker::state{} : derived.state;
-    const auto from = ahead ? log_position{0} : derived.applied;
-    const auto committed = std::min(std::max(from, recovered.committed), recovered.end);
-    std::vector<queue_offset> offsets;
-    last_entry_ = ahead ? log_position{0} : derived.last_entry;
-    auto applied = visit(last_entry_, recovered.end, [&](const auto& entry) -> result<void> {
-        if (entry.header.position >= committed) {
-            log.unapplied.push_back(shared_bytes::copy_of(entry.bytes));
-            return {};
-        }
-        log.applied.last_checksum = entry.header.checksum;
-        log.applied.timestamp = entry.header.timestamp;
-        last_entry_ = entry.header.position;
-        if (entry.header.position < from)
-            return {};
-        state.note_term(entry.header.position, entry.header.term);
-        if (entry.header.is_filler())
-            return {};
-        broker::state_changes changes;
-        auto outcome = state.apply(entry.bytes, entry.header.position, changes, offsets);
-        state.collect_runs(changes);
-        return outcome;
-    });
-    if (!applied.ok())
-        return applied.failure();
-    log.applied.next = committed;
-    log.applied.geometry = log_->segments().geometry_at(committed);
-    return state;
+// As boot.cpp: without its promises first, then without its log.
+result<void> simulated_node::begin_anew(storage::file_system& files, const node_settings& settings,
+                                        log_position first) {
+    auto loaded = storage::load_hard_state(files, hard_state_file(settings));
+    if (!loaded.ok())
+        return loaded.failure();
+    HOLDFAST_CHECK(loaded->has_value());
+    (*loaded)->id = settings.id;
+    (*loaded)->vote.clear();
+    if (auto saved = storage::save_hard_state(files, hard_state_file(settings), **loaded); !saved.ok())
+        return saved;
+    return storage::begin_log_at(files, settings.store / "commitlog", first);
 }
 
 void simulated_node::carry_out(broker::effects effects) {
-    HOLDFAST_CHECK(!effects.begin_at && !effects.is_seeded); // nothing is ever trimmed here
     if (effects.persist && settings_.saves_votes) {
         hard_state_.term = effects.persist->term;
         hard_state_.vote = effects.persist->vote;
@@ -167,6 +152,18 @@ void simulated_node::carry_out(broker::effects effects) {
     if (effects.fenced)
         outcomes_.fence_reason = std::move(effects.fenced);
     outcomes_.deposed = outcomes_.deposed || effects.was_deposed;
+    if (effects.begin_at)
+        outcomes_.begin_at = effects.begin_at;
+    outcomes_.is_seeded = outcomes_.is_seeded || effects.is_seeded;
+    show(effects.changes);
+}
+
+// As the read view does.
+void simulated_node::show(broker::state_changes& changes) {
+    if (auto problem = view_.add(changes); !problem.empty())
+        outcomes_.problem = std::move(problem);
+    for (auto& run : changes.runs)
+        outcomes_.runs.push_back(std::move(run));
 }
 
 void simulated_node::append(broker::entry_draft draft, broker::batch_ticket ticket, timestamp_ms now) {
@@ -234,8 +231,17 @@ void simulated_node::sync_late() {
         carry_out(replica_->step(broker::flush_failed{outcome.failure()}));
 }
 
-derived_copy simulated_node::checkpoint() const {
-    return {replica_->current(), replica_->applied(), last_entry_,
+void simulated_node::trim(log_position first, broker::batch_ticket ticket, timestamp_ms now) {
+    broker::entry_draft draft;
+    draft.add(broker::command_kind::trim,
+              broker::encode_snapshot(replica_->current(), first, replica_->applied(), view_.firsts(first)));
+    append(std::move(draft), ticket, now);
+}
+
+derived_copy simulated_node::checkpoint() {
+    // Without power it is the next start that will do it.
+    static_cast<void>(log_->remove_before(replica_->current().first_position()));
+    return {replica_->current(), view_, replica_->applied(), last_entry_,
             std::min(replica_->durable(), replica_->applied())};
 }
 

@@ -7,12 +7,12 @@
 // outcomes: carrying them is the simulator's.
 #pragma once
 
+#include "broker/log_replay.hpp"
 #include "broker/replica.hpp"
 #include "storage/hard_state.hpp"
-#include "storage/log_scanner.hpp"
 #include "storage/log_store.hpp"
+#include "tests/simulation/derived_view.hpp"
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +24,7 @@ namespace holdfast::simulation {
 // What a derived store would hold; outlives the node's process, and a power cut once it is durable.
 struct derived_copy {
     broker::state state;
+    derived_view view;
     log_position applied;
     log_position last_entry;
     log_position log_durable; // how far the log was flushed when this was taken
@@ -55,6 +56,10 @@ class simulated_node {
                                                          const derived_copy& derived,
                                                          consensus::steady_ms now = consensus::steady_ms{0});
 
+    // What a node does whose log is to begin anew, between two processes of it: as another member.
+    static result<void> begin_anew(storage::file_system& files, const node_settings& settings,
+                                   log_position first);
+
     // What came of the steps since the last call.
     struct outcomes {
         std::vector<broker::applied_batch> applied;
@@ -64,9 +69,14 @@ class simulated_node {
         std::vector<log_position> flushes; // that wait for flush_until
         bool truncates = false;            // truncate() is waited for
         std::vector<shared_bytes> entries; // applied, fillers too, in log order
+        std::vector<broker::queue_run> runs;
         bool fenced = false;
         std::optional<error> fence_reason;
         bool deposed = false;
+        // The process ends, then begin_anew(), if so, and a start.
+        std::optional<log_position> begin_at;
+        bool is_seeded = false;
+        std::string problem; // of the view
     };
     [[nodiscard]] outcomes take_outcomes() { return std::exchange(outcomes_, {}); }
 
@@ -88,10 +98,14 @@ class simulated_node {
     // ASYNC_FLUSH's timer: what was written goes to the disk.
     void sync_late();
 
-    // What a checkpoint would put into the derived store now.
-    [[nodiscard]] derived_copy checkpoint() const;
+    // What the derived store holds from now on. Only now what was trimmed goes: a start that has less applied
+    // needs it.
+    [[nodiscard]] derived_copy checkpoint();
+    // A leader's trim: the log may begin at `first`, the beginning of a segment.
+    void trim(log_position first, broker::batch_ticket ticket, timestamp_ms now);
 
     [[nodiscard]] const broker::replica& replica() const { return *replica_; }
+    [[nodiscard]] const derived_view& view() const { return view_; }
     [[nodiscard]] storage::log_store& log() { return *log_; }
     [[nodiscard]] const consensus::member& self() const { return replica_->raft().self(); }
 
@@ -99,16 +113,16 @@ class simulated_node {
     simulated_node(storage::file_system& files, node_settings settings);
     result<void> load_identity();
     result<void> open_log(const derived_copy& derived);
-    [[nodiscard]] result<broker::state> catch_up(const derived_copy& derived, broker::replica_log& log);
-    result<void> visit(log_position first, log_position last,
-                       const std::function<result<void>(const storage::scanned_entry&)>& each);
+    result<broker::replayed_log> replay(const derived_copy& derived);
     void carry_out(broker::effects effects);
+    void show(broker::state_changes& changes);
 
     storage::file_system& files_;
     const node_settings settings_;
     storage::hard_state hard_state_;
     std::unique_ptr<storage::log_store> log_;
     std::unique_ptr<broker::replica> replica_;
+    derived_view view_;
     log_position last_entry_;
     std::vector<broker::flush_request> flushing_; // in log order
     std::optional<log_position> truncating_;
