@@ -130,10 +130,8 @@ result<byte_view> pull_reader::record(const storage::queue_index_entry& where, b
             return byte_view{};
         } else {
             auto read = environment_.reader->entry_containing(where.position);
-            if (!read.ok()) {
-                report_rot(environment_, read.failure(), where.position);
-                return read.failure();
-            }
+            if (!read.ok())
+                return unreadable(environment_, read.failure(), where.position);
             current_ = std::move(*read);
         }
     }

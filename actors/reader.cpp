@@ -82,10 +82,8 @@ result<reader_state::stored_at> reader_state::store_time_at(queue_key queue, que
     if (!where.ok())
         return where.failure();
     const auto entry = environment_->reader->entry_containing(where->position);
-    if (!entry.ok()) {
-        report_rot(*environment_, entry.failure(), where->position);
-        return entry.failure();
-    }
+    if (!entry.ok())
+        return unreadable(*environment_, entry.failure(), where->position);
     const auto whole = entry->entry.view();
     const auto at = where->position - entry->position;
     if (at + where->size > whole.size())

@@ -54,10 +54,14 @@ struct session_environment {
     std::vector<reader_actor> readers;
 };
 
-// What should stand in the log at `position`, as the state says, could not be read.
-inline void report_rot(const session_environment& environment, const error& why, log_position position) {
+// What stands in the log at `position`, as the state says, could not be read: has it looked after. What to
+// answer: a record that "is not there" is rotten too, where retention has taken nothing.
+inline error unreadable(const session_environment& environment, error why, log_position position) {
+    if (why.code == errc::not_found && position >= environment.view->marks().first)
+        why.code = errc::corrupted;
     if (environment.mender && why.code == errc::corrupted)
         caf::anon_send(environment.mender, rot_atom::value, position);
+    return why;
 }
 
 } // namespace holdfast::actors

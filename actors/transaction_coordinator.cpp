@@ -176,10 +176,8 @@ void transaction_coordinator_state::outcomes(const std::vector<batch_outcome>& o
 result<shared_bytes> read_half(const session_environment& environment, log_position position,
                                std::uint32_t size) {
     const auto entry = environment.reader->entry_containing(position);
-    if (!entry.ok()) {
-        report_rot(environment, entry.failure(), position);
-        return entry.failure();
-    }
+    if (!entry.ok())
+        return unreadable(environment, entry.failure(), position);
     const auto offset = position - entry->position;
     if (offset + size > entry->entry.size())
         return error{errc::corrupted, "a record reaches behind its entry at position " +

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 
 namespace holdfast::chaos {
@@ -49,10 +50,14 @@ class rotten_records : public ::testing::Test {
         return group_.data(node) / "commitlog" /
                storage::segment_file_name(log_position{number * segment_bytes});
     }
-    // Flips a bit of an entry of messages behind each of the positions, which rise: of every second one in
-    // its header. Where the first one begins.
+    // Flips a bit of an entry of messages behind each of the positions, which rise: in turn in its body, in
+    // its header, and in what leads readers from its first message to its beginning. Where the first one
+    // begins.
     log_position rot(std::size_t node, const std::vector<std::uint64_t>& positions) {
-        constexpr std::uint64_t large = 1'000; // none of those of offsets
+        constexpr std::size_t kind_at = storage::entry_header_size + 20; // broker/command.hpp
+        constexpr std::byte message{1};
+        constexpr std::size_t least = 300; // so that all of the places are inside
+        constexpr std::array<std::uint64_t, 3> offsets{200, 0, storage::entry_header_size + 4};
         storage::posix_file_system files;
         const auto log =
             storage::segment_set::open_read_only(files, (group_.data(node) / "commitlog").native());
@@ -66,11 +71,12 @@ class rotten_records : public ::testing::Test {
                 return {};
             }
             const auto& header = (*next)->header;
-            if (header.position.value() >= positions[found.size()] && header.length >= large)
+            if (header.position.value() >= positions[found.size()] && header.length > least &&
+                (*next)->bytes[kind_at] == message)
                 found.push_back(header.position);
         }
         for (std::size_t i = 0; i < found.size(); ++i)
-            flip(node, found[i] + (i % 2 == 0 ? 200U : 0U));
+            flip(node, found[i] + offsets[i % offsets.size()]);
         return found.front();
     }
     void flip(std::size_t node, log_position at) const {
@@ -138,7 +144,7 @@ class rotten_records : public ::testing::Test {
             EXPECT_EQ(group_.stop(node), "");
             all.push_back(group_.data(node));
         }
-        EXPECT_EQ(logs_agree(all, told->watermarks.committed), "");
+        EXPECT_EQ(logs_agree(all, told->watermarks.committed), "") << group_.logs();
         for (const auto& node : all)
             EXPECT_EQ(audited(node), "");
     }
@@ -179,6 +185,15 @@ TEST_F(rotten_records, three_that_are_rotten_in_different_places_help_each_other
         group_.kill(node);
     for (std::size_t node = 0; node < nodes; ++node)
         rot(node, {(node + 1) * segment_bytes / 2});
+    // Alone it can only wait, and be told to stop.
+    group_.start(0);
+    const auto waits = [this] {
+        return group_.logs().find("the other nodes are asked") != std::string::npos;
+    };
+    for (const auto deadline = clock::now() + patience; !waits() && clock::now() < deadline;)
+        std::this_thread::sleep_for(10ms);
+    ASSERT_TRUE(waits());
+    EXPECT_EQ(group_.stop(0), "");
     for (std::size_t node = 0; node < nodes; ++node)
         group_.start(node);
     expect_nothing_lost();
@@ -194,7 +209,7 @@ TEST_F(rotten_records, a_node_that_serves_fetches_what_it_meets) {
     ASSERT_EQ(group_.wait_until_whole(0, patience), "") << group_.logs();
     const auto leader = group_.leader();
     ASSERT_TRUE(leader.has_value());
-    const auto first = rot(*leader, {200'000, 600'000});
+    const auto first = rot(*leader, {200'000, 600'000, segment_bytes + 300'000});
     EXPECT_EQ(read_all(group_.leader_port()), "") << group_.logs();
     EXPECT_GT(refused_, 0U) << "nothing rotten is served";
     EXPECT_THAT(group_.logs(), HasSubstr("the log was rotten at [" + std::to_string(first.value())));
