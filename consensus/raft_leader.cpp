@@ -205,8 +205,10 @@ std::optional<std::vector<member>> raft::next_members(log_position members_end, 
     if (!commits_own_term() || members_end > commit_)
         return std::nullopt;
     for (const auto& [name, to] : progress_) {
-        const bool is_here = peers_.contains(name) && !to.incarnation.empty() && !to.is_probing &&
-                             now - to.heard <= settings_.election_timeout;
+        // What was said last may be late news of the one that had this name before.
+        const auto connected = peers_.find(name);
+        const bool is_here = connected != peers_.end() && connected->second.incarnation == to.incarnation &&
+                             !to.is_probing && now - to.heard <= settings_.election_timeout;
         const auto* const known = find_member(name);
         if (!is_here || end_ - std::min(to.matched, end_) > lag_bytes || to.matched < own_term_from_ ||
             (known != nullptr && known->incarnation == to.incarnation))

@@ -376,6 +376,10 @@ TEST(raft, a_wiped_node_is_replaced_in_two_steps_once_it_has_everything) {
     EXPECT_EQ(*with, (std::vector<member>{node("a"), node("b"), wiped}));
     leader.set_members(*with);
     EXPECT_FALSE(next());
+    // News of the one that was, held up on the way, brings it not back.
+    leader.receive(from("c", 2, matched(256, 10)), ms{2'000}, out);
+    EXPECT_FALSE(next());
+    leader.receive({wiped, "a", term_number{2}, matched(256, 11)}, ms{2'000}, out);
     EXPECT_FALSE(leader.next_members(at(128), 64, ms{9'000})) << "nobody was heard";
 }
 
