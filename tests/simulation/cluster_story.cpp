@@ -161,6 +161,8 @@ void cluster_story::change_weather() {
 void cluster_story::wipe(std::size_t victim) {
     if (!cluster_.may_lose_a_disk())
         return;
+    if (pick(3) == 0)
+        return cluster_.rot(victim, pick_ms(50, 1'500));
     const auto leader = cluster_.leader();
     if (!leader || *leader == victim || pick(2) == 0)
         return cluster_.wipe(victim, pick_ms(50, 1'500));

@@ -61,6 +61,8 @@ void print(const cluster_marks& marks) {
         {"fenced", marks.fenced},
         {"disks wiped", marks.wiped},
         {"members replaced", marks.replaced},
+        {"rotten logs that a start refused", marks.rot_refused},
+        {"and that an audit found", marks.rot_found_later},
         {"trims", marks.trims},
         {"logs begun anew", marks.begun_anew},
         {"of them seeded", marks.seeded},
@@ -112,6 +114,8 @@ TEST(cluster, keeps_its_promises_for_the_known_seeds) {
     EXPECT_GT(marks.old_reads, 0U);
     EXPECT_GT(marks.fenced, 0U);
     EXPECT_GT(marks.replaced, 0U);
+    EXPECT_GT(marks.rot_refused, 0U);
+    EXPECT_GT(marks.rot_found_later, 0U);
     EXPECT_GT(marks.trims, 0U);
     EXPECT_GT(marks.begun_anew, 0U);
     EXPECT_GT(marks.seeded, 0U);

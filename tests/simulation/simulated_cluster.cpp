@@ -40,20 +40,6 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
     after(connect_interval, [this] { connect(); });
 }
 
-void simulated_cluster::new_disk(host& one) {
-    one.disk = std::make_unique<storage::simulated_disk>(
-        storage::simulated_disk_options{random_(), pick(2) == 0 ? 512U : 4096U, UINT64_MAX});
-    become_another(one);
-}
-
-void simulated_cluster::become_another(host& one) {
-    one.settings.id = {};
-    one.settings.id[0] = static_cast<std::uint8_t>(one.name.front());
-    one.settings.id[1] = static_cast<std::uint8_t>(one.lives);
-    one.settings.id[2] = static_cast<std::uint8_t>(one.lives >> 8U);
-    one.derived = {};
-}
-
 // --- time
 // ---------------------------------------------------------------------------------------------------
 
@@ -98,6 +84,8 @@ void simulated_cluster::start(std::size_t which) {
         one.disk->crash();
         return after(pick_ms(50, 500), [this, which] { start(which); });
     }
+    if (one.is_rotten && finds_rot(which, started))
+        return;
     if (!started.ok())
         return report("refused: " + one.name + " does not start: " + started.failure().message);
     one.node = *std::move(started);
@@ -108,39 +96,6 @@ void simulated_cluster::start(std::size_t which) {
     report(check_log(which));
     settle(which);
     tick(which, one.life);
-}
-
-// Tried again until it is done. A power cut may leave it half done, or not begun.
-void simulated_cluster::start_anew(std::size_t which, log_position first) {
-    auto& one = hosts_[which];
-    if (pick(4) == 0 && settings_.sync)
-        one.disk->cut_power_after(pick(12));
-    const auto begun = simulated_node::begin_anew(*one.disk, one.settings, first);
-    if (begun.ok() || pick(2) == 0)
-        one.begins_at.reset();
-    if (!one.disk->has_power() || (!begun.ok() && begun.failure().code == errc::io_failed))
-        one.disk->crash();
-    else if (!begun.ok())
-        return report("refused: " + one.name + " can't begin anew: " + begun.failure().message);
-    after(virtual_ms{10}, [this, which] { start(which); });
-}
-
-// True when the process is over.
-bool simulated_cluster::follow_ends(std::size_t which, const simulated_node::outcomes& outcomes) {
-    auto& one = hosts_[which];
-    if (!outcomes.begin_at && !outcomes.is_seeded)
-        return false;
-    marks_.begun_anew += outcomes.begin_at ? 1 : 0;
-    marks_.seeded += outcomes.is_seeded ? 1 : 0;
-    leave(which);
-    if (outcomes.begin_at) {
-        ++one.lives;
-        one.was_wiped = true;
-        one.begins_at = outcomes.begin_at;
-        become_another(one);
-    }
-    after(pick_ms(10, 300), [this, which] { start(which); });
-    return true;
 }
 
 void simulated_cluster::leave(std::size_t which) {
@@ -188,18 +143,6 @@ void simulated_cluster::hand_over(std::size_t which) {
 
 void simulated_cluster::pause(std::size_t which, virtual_ms length) {
     hosts_[which].paused_until = now_ + length;
-}
-
-void simulated_cluster::wipe(std::size_t which, virtual_ms until_on) {
-    if (!hosts_[which].node)
-        return;
-    leave(which);
-    ++hosts_[which].lives;
-    ++marks_.wiped;
-    hosts_[which].was_wiped = true;
-    hosts_[which].begins_at.reset();
-    new_disk(hosts_[which]);
-    after(until_on, [this, which] { start(which); });
 }
 
 void simulated_cluster::checkpoint(std::size_t which) {

@@ -54,12 +54,14 @@ struct cluster_marks {
     std::uint64_t wiped = 0;
     std::uint64_t replaced = 0; // a wiped node became a member again
     std::uint64_t unknown_outcomes = 0;
-    std::uint64_t trims = 0;          // answered
-    std::uint64_t begun_anew = 0;     // left behind by a trim
-    std::uint64_t seeded = 0;         // and fed until there was a state again
-    std::uint64_t committed = 0;      // transactions
-    std::uint64_t rolled_back = 0;    // likewise
-    std::uint64_t late_decisions = 0; // about what is decided
+    std::uint64_t rot_refused = 0;     // by a start
+    std::uint64_t rot_found_later = 0; // by an audit
+    std::uint64_t trims = 0;           // answered
+    std::uint64_t begun_anew = 0;      // left behind by a trim
+    std::uint64_t seeded = 0;          // and fed until there was a state again
+    std::uint64_t committed = 0;       // transactions
+    std::uint64_t rolled_back = 0;     // likewise
+    std::uint64_t late_decisions = 0;  // about what is decided
     std::uint64_t wrong_decisions = 0;
     std::uint64_t deliveries = 0; // with messages
     std::uint64_t cancelled = 0;
@@ -90,6 +92,8 @@ class simulated_cluster {
     void hand_over(std::size_t which); // the stop of a careful operator, up to the end of its process
     void pause(std::size_t which, virtual_ms length);
     void wipe(std::size_t which, virtual_ms until_on);
+    // The power goes, and meanwhile some of the log rots.
+    void rot(std::size_t which, virtual_ms until_on);
     void checkpoint(std::size_t which);
     // What retention does on the leader, as far as nothing that is there is needed any more.
     void trim(std::size_t which);
@@ -152,6 +156,7 @@ class simulated_cluster {
         bool has_led = false;
         bool is_ending = false;
         bool was_wiped = false;
+        bool is_rotten = false;
         term_number term;
         std::map<std::uint64_t, waiting_batch> waiting; // by ticket
         std::map<std::size_t, connection> connections;  // those it was told of
@@ -172,6 +177,8 @@ class simulated_cluster {
     [[nodiscard]] consensus::steady_ms clock_of(const host& one) const;
     void new_disk(host& one);
     static void become_another(host& one);
+    void replace_disk(std::size_t which);
+    bool finds_rot(std::size_t which, const result<std::unique_ptr<simulated_node>>& started);
     void start_anew(std::size_t which, log_position first);
     bool follow_ends(std::size_t which, const simulated_node::outcomes& outcomes);
     void start(std::size_t which);
