@@ -6,6 +6,8 @@
 #include <chrono>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <random>
+#include <set>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,9 +42,19 @@ bool ready(int socket, short events) {
 } // namespace
 
 std::uint16_t free_port() {
-    const auto [socket, port] = bound();
-    ::close(socket);
-    return port;
+    // Below the ports that outgoing connections and the proxies here get, and never the same one twice.
+    static std::set<std::uint16_t> given;
+    std::uniform_int_distribution<std::uint16_t> below_ephemeral{15'000, 32'000};
+    std::random_device random;
+    for (;;) {
+        const auto port = below_ephemeral(random);
+        const auto address = loopback(port);
+        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const bool is_free = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        ::close(socket);
+        if (is_free && given.insert(port).second)
+            return port;
+    }
 }
 
 links::links(const std::array<std::uint16_t, nodes>& cluster_ports) : cluster_ports_(cluster_ports) {

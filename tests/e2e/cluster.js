@@ -10,17 +10,21 @@ const { Broker } = require('./broker');
 
 const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 
-// Ports that nobody has at the moment: peers must be known before the nodes start.
+// Ports that nobody has at the moment, since peers must be known before the nodes start; below those that
+// outgoing connections get.
 async function freePorts(count) {
-  const servers = [];
-  for (let i = 0; i < count; ++i) {
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 15000 + Math.floor(Math.random() * 17000);
     const server = net.createServer();
-    await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-    servers.push(server);
+    const isFree = await new Promise(
+        resolve => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    if (!isFree)
+      continue;
+    await new Promise(resolve => server.close(resolve));
+    ports.add(port);
   }
-  const ports = servers.map(server => server.address().port);
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
-  return ports;
+  return [...ports];
 }
 
 class Cluster {
