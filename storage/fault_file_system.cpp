@@ -51,6 +51,9 @@ class fault_file final : public file {
     result<file_extent> next_extent(std::uint64_t offset) const override {
         return real_->next_extent(offset);
     }
+    void will_need(std::uint64_t offset, std::uint64_t size) const override {
+        real_->will_need(offset, size);
+    }
     [[nodiscard]] const path& name() const override { return real_->name(); }
 
   private:

@@ -67,6 +67,9 @@ class file {
     // system that can't tell answers [offset, size).
     virtual result<file_extent> next_extent(std::uint64_t offset) const = 0;
 
+    // A hint for speed: this will be read soon. Does not wait for the disk.
+    virtual void will_need(std::uint64_t /*offset*/, std::uint64_t /*size*/) const {}
+
     [[nodiscard]] virtual const path& name() const = 0;
 };
 

@@ -19,7 +19,7 @@ error no_record(log_position position) {
 } // namespace
 
 log_reader::log_reader(const segment_set& segments, entry_cache& cache, log_reader_options options)
-    : segments_(segments), cache_(cache), options_(options) {}
+    : segments_(segments), cache_(cache), options_(options), streams_(options.prefetch_bytes) {}
 
 result<std::shared_ptr<segment>> log_reader::find_segment(log_position position) const {
     auto found = segments_.find(position);
@@ -60,6 +60,7 @@ result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t 
         return error{errc::not_found, "log position " + std::to_string(position.value()) + " was cut off"};
     const auto readable = std::min(where.last(), written) - position;
     auto size = std::min(readable, std::max<std::uint64_t>(read_ahead, entry_header_size));
+    prefetch_behind(where, position, position + size, position + readable);
     for (;;) {
         const auto window = std::make_unique_for_overwrite<std::byte[]>(size);
         auto count = where.read(position, {window.get(), size});
@@ -80,6 +81,16 @@ result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t 
             return damaged(where, position, header.failure().message);
         size = announced->length; // longer than one window
     }
+}
+
+void log_reader::prefetch_behind(const segment& where, log_position first, log_position until,
+                                 log_position end) {
+    read_streams::range wanted;
+    {
+        const std::lock_guard lock{mutex_};
+        wanted = streams_.reads(first, until, end);
+    }
+    where.will_need(wanted.first, wanted.until);
 }
 
 // The whole entries behind `previous` in the window. The chain of checksums keeps out what does not belong.

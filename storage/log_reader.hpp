@@ -11,7 +11,10 @@
 
 #include "storage/entry.hpp"
 #include "storage/entry_cache.hpp"
+#include "storage/read_streams.hpp"
 #include "storage/segment_set.hpp"
+
+#include <mutex>
 
 namespace holdfast::storage {
 
@@ -23,6 +26,8 @@ inline constexpr std::uint32_t command_back_pointer_offset = 4;
 struct log_reader_options {
     // A cold read takes so much at once, and keeps all whole entries of it.
     std::uint64_t read_ahead_bytes = 512U << 10U;
+    // So much of the file behind it is asked for before it is needed, when the log is read in order.
+    std::uint64_t prefetch_bytes = 4U << 20U;
 };
 
 struct segment_info {
@@ -53,11 +58,14 @@ class log_reader {
     result<shared_bytes> read_file(log_position position, std::uint64_t read_ahead);
     result<cached_entry> search_containing(log_position record);
     void keep_following(const entry_header& previous, byte_view window, std::uint64_t erasures);
+    void prefetch_behind(const segment& where, log_position first, log_position until, log_position end);
     result<std::shared_ptr<segment>> find_segment(log_position position) const;
 
     const segment_set& segments_;
     entry_cache& cache_;
     const log_reader_options options_;
+    std::mutex mutex_; // of streams_
+    read_streams streams_;
 };
 
 } // namespace holdfast::storage

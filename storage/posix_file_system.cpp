@@ -147,6 +147,11 @@ class posix_file final : public file {
                            last < 0 ? *end : static_cast<std::uint64_t>(last)};
     }
 
+    void will_need(std::uint64_t offset, std::uint64_t size) const override {
+        ::posix_fadvise(opened_.number(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                        POSIX_FADV_WILLNEED);
+    }
+
     [[nodiscard]] const path& name() const override { return name_; }
 
   private:

@@ -14,6 +14,11 @@ result<std::size_t> segment::read(log_position position, std::span<std::byte> in
     return reading_->read(position - first_, into.first(count));
 }
 
+void segment::will_need(log_position first, log_position until) const {
+    if (first < until && first >= first_ && until <= last())
+        reading_->will_need(first - first_, until - first);
+}
+
 result<std::pair<log_position, log_position>> segment::next_extent(log_position position) const {
     auto found = reading_->next_extent(position - first_);
     if (!found)

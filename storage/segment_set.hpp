@@ -37,6 +37,8 @@ class segment {
 
     // Fills `into` from `position` on; returns the bytes read, fewer only at the segment's end.
     result<std::size_t> read(log_position position, std::span<std::byte> into) const;
+    // See file::will_need; nothing when [first, until) does not lie within.
+    void will_need(log_position first, log_position until) const;
     // See file::next_extent, in log positions.
     result<std::pair<log_position, log_position>> next_extent(log_position position) const;
 
