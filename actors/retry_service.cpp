@@ -17,6 +17,7 @@ void retry_service_state::set_up(retry_service_actor::pointer self,
                                  std::shared_ptr<const session_environment> environment) {
     self_ = self;
     environment_ = std::move(environment);
+    search_.emplace(environment_->view->queues());
 }
 
 void retry_service_state::frames(const admin_job& job) {
@@ -53,7 +54,7 @@ bool retry_service_state::handle(const admin_job& job) {
     if (!group)
         return fail(response_code::subscription_group_not_exist,
                     "the group " + std::string{request->group} + " does not exist");
-    const auto found = find_visible_record(*environment_, request->offset);
+    const auto found = find_visible_record(*environment_, request->offset, *search_);
     if (!found.ok())
         return fail(response_code::system_error, found.failure().message);
     if (!*found)

@@ -9,8 +9,10 @@
 #include "actors/session_environment.hpp"
 #include "base/byte_buffer.hpp"
 #include "broker/send_back.hpp"
+#include "storage/queue_search.hpp"
 
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace holdfast::actors {
@@ -42,6 +44,7 @@ class retry_service_state {
 
     retry_service_actor::pointer self_ = nullptr;
     std::shared_ptr<const session_environment> environment_;
+    std::optional<storage::queue_search> search_;
     protocol::remoting_command command_;
 
     broker::entry_draft draft_;

@@ -8,48 +8,6 @@
 namespace holdfast::actors {
 namespace {
 
-constexpr std::size_t index_chunk = 256;
-
-// Positions rise along a queue among what was written into it, so the place is found by halving; what came in
-// by reference is stepped over.
-result<std::optional<queue_offset>> offset_of(const session_environment& environment, queue_key queue,
-                                              log_position position) {
-    std::vector<storage::queue_index_entry> entries;
-    const auto& queues = environment.view->queues();
-    const auto bounds = queues.bounds(queue);
-    auto low = bounds.first;
-    auto high = bounds.last;
-    while (low < high) {
-        const auto middle = low + (high - low) / 2;
-        auto at = middle;
-        std::optional<log_position> plain;
-        while (at < high && !plain) {
-            const auto read =
-                queues.read(queue, at, index_chunk, storage::queue_index::source::memory_and_disk, entries);
-            if (!read.ok())
-                return read.failure();
-            if (entries.empty())
-                break;
-            for (const auto& entry : entries) {
-                if (at >= high)
-                    break;
-                if (!entry.by_reference) {
-                    plain = entry.position;
-                    break;
-                }
-                ++at;
-            }
-        }
-        if (!plain || *plain > position)
-            high = middle;
-        else if (*plain == position)
-            return std::optional{at};
-        else
-            low = at + 1;
-    }
-    return std::optional<queue_offset>{};
-}
-
 // Where a half or a delayed message came to be; nothing when it is in no queue.
 result<std::optional<queue_offset>> settled_at(const session_environment& environment, log_position position,
                                                queue_key& queue) {
@@ -102,6 +60,13 @@ result<std::optional<located_record>> locate_record(const session_environment& e
 
 result<std::optional<visible_record>> find_visible_record(const session_environment& environment,
                                                           log_position position) {
+    storage::queue_search search{environment.view->queues()};
+    return find_visible_record(environment, position, search);
+}
+
+result<std::optional<visible_record>> find_visible_record(const session_environment& environment,
+                                                          log_position position,
+                                                          storage::queue_search& search) {
     using nothing = std::optional<visible_record>;
     const auto located = locate_record(environment, position);
     if (!located.ok() && located.failure().code != errc::not_found)
@@ -112,7 +77,7 @@ result<std::optional<visible_record>> find_visible_record(const session_environm
     visible_record found;
     found.queue = record.queue;
     const auto offset = record.command.kind == broker::command_kind::message
-                            ? offset_of(environment, record.queue, position)
+                            ? search.find(record.queue, position)
                             : settled_at(environment, position, found.queue);
     if (!offset.ok())
         return offset.failure();

@@ -4,6 +4,7 @@
 
 #include "actors/session_environment.hpp"
 #include "broker/command.hpp"
+#include "storage/queue_search.hpp"
 
 #include <optional>
 #include <vector>
@@ -39,5 +40,9 @@ struct visible_record {
 // message that is not due, a message that retention has taken out of its queue.
 result<std::optional<visible_record>> find_visible_record(const session_environment& environment,
                                                           log_position position);
+// For who looks for many that are near to each other.
+result<std::optional<visible_record>> find_visible_record(const session_environment& environment,
+                                                          log_position position,
+                                                          storage::queue_search& search);
 
 } // namespace holdfast::actors
