@@ -3,12 +3,16 @@
 #include "bench/raw_socket.hpp"
 #include "bench/send_frames.hpp"
 #include "client/push_consumer.hpp"
+#include "protocol/properties.hpp"
 #include "protocol/requests.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <charconv>
+#include <mutex>
 #include <thread>
 
 namespace holdfast::bench {
@@ -44,7 +48,11 @@ class tally {
     [[nodiscard]] drain_figures figures() const {
         if (messages_ == 0)
             give_up("no message came: is there a backlog in the topic?");
-        return {messages_, seconds_of(last_ns_ - first_ns_), seconds_of(first_ns_ - begun_ns_)};
+        drain_figures all;
+        all.messages = messages_;
+        all.seconds = seconds_of(last_ns_ - first_ns_);
+        all.first_seconds = seconds_of(first_ns_ - begun_ns_);
+        return all;
     }
 
   private:
@@ -52,6 +60,51 @@ class tally {
     std::atomic<std::uint64_t> messages_{0};
     std::atomic<std::uint64_t> first_ns_{0};
     std::atomic<std::uint64_t> last_ns_{0};
+};
+
+// What a listener does with its deliveries; for any number of threads.
+class listener {
+  public:
+    explicit listener(std::uint64_t send_back_every) : send_back_every_(send_back_every) {}
+
+    void take(std::span<client::delivery> deliveries) {
+        const auto now = wall_ms();
+        for (auto& each : deliveries) {
+            note_lateness(each, now);
+            if (send_back_every_ != 0 && each.reconsume_times() == 0 &&
+                ++first_times_ % send_back_every_ == 0) {
+                ++sent_back_;
+                each.retry_later();
+            } else {
+                each.ack();
+            }
+        }
+        seen_.add(deliveries.size());
+    }
+    [[nodiscard]] bool is_over(std::uint64_t wanted) const { return seen_.is_over(wanted); }
+    [[nodiscard]] drain_figures figures() const {
+        auto all = seen_.figures();
+        all.sent_back = sent_back_;
+        all.lateness = lateness_;
+        return all;
+    }
+
+  private:
+    void note_lateness(const client::delivery& one, std::uint64_t now) {
+        const auto text = one.message().property(protocol::property::timer_deliver_ms);
+        std::uint64_t due_ms = 0;
+        if (!text || std::from_chars(text->data(), text->data() + text->size(), due_ms).ec != std::errc{})
+            return;
+        const std::lock_guard lock{mutex_};
+        lateness_.record((now - std::min(now, due_ms)) * 1'000'000);
+    }
+
+    tally seen_;
+    const std::uint64_t send_back_every_;
+    std::atomic<std::uint64_t> first_times_{0};
+    std::atomic<std::uint64_t> sent_back_{0};
+    std::mutex mutex_; // of lateness_
+    latency_histogram lateness_;
 };
 
 } // namespace
@@ -66,23 +119,19 @@ drain_figures run_push(const load_options& options) {
     settings.from = client::consume_from::first;
     settings.listener_threads = options.listener_threads;
     settings.on_trouble = [](const error& what) { fmt::print(stderr, "{}\n", what.message); };
-    tally seen;
+    listener listening{options.send_back_every};
     client::push_consumer consumer{settings};
     for (std::uint32_t topic = 0; topic < options.topics; ++topic)
         if (const auto subscribed = consumer.subscribe(topic_name(options, topic)); !subscribed)
             give_up(subscribed.failure().message);
-    const auto started = consumer.start_batches([&](std::span<client::delivery> deliveries) {
-        for (auto& each : deliveries)
-            each.ack();
-        seen.add(deliveries.size());
-    });
+    const auto started =
+        consumer.start_batches([&](std::span<client::delivery> deliveries) { listening.take(deliveries); });
     if (!started)
         give_up(started.failure().message);
-    while (!seen.is_over(options.count))
+    while (!listening.is_over(options.count))
         std::this_thread::sleep_for(std::chrono::milliseconds{2});
-    const auto figures = seen.figures();
     consumer.shutdown();
-    return figures;
+    return listening.figures();
 }
 
 drain_figures run_pulls(const load_options& options) {

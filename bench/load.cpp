@@ -52,6 +52,12 @@ int report(const load_options& options, const drain_figures& figures) {
                static_cast<double>(figures.messages) / figures.seconds, figures.messages, figures.seconds,
                figures.first_seconds);
     fmt::print("\n");
+    if (figures.sent_back != 0)
+        fmt::print(stderr, "holdfast_load: {} of them sent back\n", figures.sent_back);
+    if (const auto& late = figures.lateness; late.total() != 0)
+        fmt::print(stderr, "holdfast_load: late by p50 {:.0f} ms, p99 {:.0f} ms, at most {:.0f} ms\n",
+                   microseconds(late.quantile_ns(0.5)) / 1e3, microseconds(late.quantile_ns(0.99)) / 1e3,
+                   microseconds(late.max_ns()) / 1e3);
     return 0;
 }
 
@@ -100,6 +106,8 @@ int understand(int argc, char** argv) {
     add("warm-up", po::value(&warm_up_s)->default_value(warm_up_s), "seconds");
     add("count", po::value(&options.count)->default_value(0), "end after so many messages instead");
     add("listener-threads", po::value(&options.listener_threads)->default_value(1), "push only");
+    add("send-back", po::value(&options.send_back_every),
+        "push only: so often a message is sent back, its first time");
     add("json", po::bool_switch(&options.json_output), "print JSON");
     add("help", "this text");
     po::options_description all;

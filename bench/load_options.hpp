@@ -30,7 +30,8 @@ struct load_options {
     std::chrono::duration<double> warm_up{1};
     std::uint64_t count = 0; // sends after the warm-up, or messages to drain; 0 = as long as `duration`
 
-    unsigned listener_threads = 1; // push only
+    unsigned listener_threads = 1;     // push only
+    std::uint64_t send_back_every = 0; // push only: so often a message is sent back once; 0 = never
     bool json_output = false;
 };
 

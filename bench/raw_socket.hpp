@@ -12,7 +12,8 @@
 namespace holdfast::bench {
 
 [[noreturn]] void give_up(const std::string& why);
-[[nodiscard]] std::uint64_t now_ns(); // steady
+[[nodiscard]] std::uint64_t now_ns();  // steady
+[[nodiscard]] std::uint64_t wall_ms(); // since 1970
 
 class raw_socket {
   public:

@@ -2,6 +2,7 @@
 
 #include "base/byte_buffer.hpp"
 #include "base/check.hpp"
+#include "bench/raw_socket.hpp"
 #include "protocol/requests.hpp"
 
 #include <fmt/format.h>
@@ -15,8 +16,8 @@ constexpr std::size_t ring_bytes = 256U << 10U; // stays in the cache
 constexpr std::uint32_t template_opaque = 1'987'654'321;
 constexpr std::string_view template_key = "7F0000010A2B18B4AAC26E0A6F4A0000";
 constexpr unsigned topic_digits = 5;
-constexpr unsigned key_digits = 16;                       // the last ones of the key
-constexpr std::string_view template_delay = "9876543210"; // milliseconds
+constexpr unsigned key_digits = 16;                        // the last ones of the key
+constexpr std::string_view template_due = "9876543210987"; // milliseconds since 1970
 
 void write_decimal(char* to, std::uint64_t value, unsigned digits) {
     for (auto at = digits; at-- > 0; value /= 10)
@@ -38,7 +39,7 @@ std::size_t place_of(std::string_view frame, std::string_view text) {
 std::string more_properties(const load_options& options, std::string_view one, std::string_view two) {
     if (options.transactional)
         return fmt::format("TRAN_MSG{}true{}PGROUP{}{}{}", one, two, one, producer_group, two);
-    return options.delay_ms > 0 ? fmt::format("TIMER_DELAY_MS{}{}{}", one, template_delay, two) : "";
+    return options.delay_ms > 0 ? fmt::format("TIMER_DELIVER_MS{}{}{}", one, template_due, two) : "";
 }
 
 // As the Java 4.9.8 client writes it: fields in this order, properties escaped by fastjson.
@@ -97,7 +98,7 @@ send_frames::send_frames(const load_options& options) : options_(options) {
     const auto text = as_text(frame.view());
     topic_at_ = place_of(text, topic) + topic.size() - topic_digits;
     if (options_.delay_ms > 0)
-        delay_at_ = place_of(text, template_delay);
+        due_at_ = place_of(text, template_due);
     key_at_ = place_of(text, template_key) + template_key.size() - key_digits;
     if (is_json) {
         opaque_at_ = place_of(text, std::to_string(template_opaque));
@@ -119,6 +120,8 @@ send_frames::piece send_frames::next(std::uint32_t count, std::uint32_t first_op
         at_ = 0;
     const auto given = std::min(count, ring_frames_ - at_);
     char* const first = ring_.data() + at_ * frame_bytes_;
+    if (options_.delay_ms > 0)
+        now_ms_ = wall_ms();
     for (std::uint32_t i = 0; i < given; ++i)
         patch(first + i * frame_bytes_, first_opaque + i, sequence + i);
     at_ += given;
@@ -133,8 +136,8 @@ void send_frames::patch(char* frame, std::uint32_t opaque, std::uint64_t sequenc
     write_hex(frame + key_at_, sequence, key_digits);
     // Neighbours are due at quite different times, as from independent senders.
     if (options_.delay_ms > 0)
-        write_decimal(frame + delay_at_, 1 + sequence * 0x9E3779B1U % options_.delay_ms,
-                      template_delay.size());
+        write_decimal(frame + due_at_, now_ms_ + 1 + sequence * 0x9E3779B1U % options_.delay_ms,
+                      template_due.size());
     if (options_.topics > 1)
         write_decimal(frame + topic_at_, sequence % options_.topics, topic_digits);
     frame[queue_at_] = static_cast<char>('0' + sequence / options_.topics % options_.queues);

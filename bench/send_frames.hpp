@@ -44,7 +44,8 @@ class send_frames {
     std::size_t topic_at_ = 0; // its digits
     std::size_t queue_at_ = 0;
     std::size_t key_at_ = 0;
-    std::size_t delay_at_ = 0;
+    std::size_t due_at_ = 0;
+    std::uint64_t now_ms_ = 0;
 };
 
 } // namespace holdfast::bench
