@@ -5,6 +5,7 @@
 //   HOLDFAST_CRASH_SEED     the first story's seed; printed
 #include "tests/crash/load.hpp"
 #include "tests/support/broker_process.hpp"
+#include "tests/support/number_from.hpp"
 
 #include <gtest/gtest.h>
 
@@ -169,14 +170,10 @@ class crash_story {
     ledger book_;
 };
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(crash, nothing_answered_is_lost_by_kill_9) {
-    const auto deadline = clock::now() + std::chrono::seconds{number_from("HOLDFAST_CRASH_SECONDS", 20)};
-    auto seed = number_from("HOLDFAST_CRASH_SEED", std::random_device{}());
+    const auto deadline =
+        clock::now() + std::chrono::seconds{testing::number_from("HOLDFAST_CRASH_SECONDS", 20)};
+    auto seed = testing::number_from("HOLDFAST_CRASH_SEED", std::random_device{}());
     totals sums;
     std::uint64_t stories = 0;
     do {

@@ -6,6 +6,7 @@
 //   HOLDFAST_CRASH_SEED     the first story's seed; printed
 #include "tests/crash/delivery_load.hpp"
 #include "tests/support/broker_process.hpp"
+#include "tests/support/number_from.hpp"
 
 #include <gtest/gtest.h>
 
@@ -147,14 +148,10 @@ class delivery_story {
     std::optional<broker_process> broker_;
 };
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(crash, promised_deliveries_come_and_no_others) {
-    const auto deadline = clock::now() + std::chrono::seconds{number_from("HOLDFAST_CRASH_SECONDS", 20)};
-    auto seed = number_from("HOLDFAST_CRASH_SEED", std::random_device{}());
+    const auto deadline =
+        clock::now() + std::chrono::seconds{testing::number_from("HOLDFAST_CRASH_SECONDS", 20)};
+    auto seed = testing::number_from("HOLDFAST_CRASH_SEED", std::random_device{}());
     totals sums;
     std::uint64_t stories = 0;
     do {

@@ -107,8 +107,11 @@ void load::consume(std::uint64_t seed) {
         const queue_place queue{
             book_.topics()[random() % book_.topics().size()],
             static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(book_.queues()))};
-        if (!consume_some(client, queue))
+        const auto done = consume_some(client, book_, queue);
+        if (done == consumed::broker_is_gone)
             return;
+        if (done == consumed::refused)
+            std::this_thread::sleep_for(pause);
         if (random() % 40 != 0)
             continue;
         const auto topic = "made-" + std::to_string(seed) + "-" + std::to_string(turn);
@@ -119,10 +122,9 @@ void load::consume(std::uint64_t seed) {
     }
 }
 
-// One pull and one commit; false when the broker is gone.
-bool load::consume_some(wire_client& client, const queue_place& queue) {
+consumed consume_some(wire_client& client, ledger& book, const queue_place& queue) {
     const queue_number number{static_cast<std::uint32_t>(queue.queue)};
-    const auto from = book_.committed(queue);
+    const auto from = book.committed(queue);
     const auto got = client.ask(protocol::pull_message_request{.consumer_group = ledger::group,
                                                                .topic = queue.topic,
                                                                .queue = number,
@@ -131,28 +133,29 @@ bool load::consume_some(wire_client& client, const queue_place& queue) {
                                                                .sys_flag = protocol::pull_flag::subscription,
                                                                .subscription = "*"});
     if (!got)
-        return false;
-    if (!got->ok()) {
-        std::this_thread::sleep_for(pause);
-        return true;
-    }
+        return consumed::broker_is_gone;
+    if (!got->ok())
+        return consumed::refused;
     auto next = from;
     protocol::stored_message_reader records{got->command.body()};
     while (const auto record = records.next()) {
         if (!record->ok())
             break;
-        book_.consumed(queue, **record);
+        book.consumed(queue, **record);
         next = (*record)->offset.value() + 1;
     }
-    book_.commit_tried(queue, next);
+    book.commit_tried(queue, next);
     const auto committed =
         client.ask(protocol::update_consumer_offset_request{.consumer_group = ledger::group,
                                                             .topic = queue.topic,
                                                             .queue = number,
                                                             .commit_offset = queue_offset{next}});
-    if (committed && committed->ok())
-        book_.commit_answered(queue, next);
-    return committed.has_value();
+    if (!committed)
+        return consumed::broker_is_gone;
+    if (!committed->ok())
+        return consumed::refused;
+    book.commit_answered(queue, next);
+    return consumed::committed;
 }
 
 bool load::wait_for_sends(std::uint64_t answered_ok, std::chrono::milliseconds patience) const {

@@ -26,6 +26,10 @@ struct load_options {
 // Makes the ledger's topics; what went wrong, if anything.
 std::string make_topics(std::uint16_t broker_port, ledger& book);
 
+enum class consumed : std::uint8_t { committed, refused, broker_is_gone };
+// One pull as the ledger's group, and one commit behind what came; written down in the ledger.
+consumed consume_some(wire_client& client, ledger& book, const queue_place& queue);
+
 class load {
   public:
     load(ledger& book, load_options options);
@@ -51,7 +55,6 @@ class load {
   private:
     void produce(std::uint64_t seed);
     void consume(std::uint64_t seed);
-    bool consume_some(wire_client& client, const queue_place& queue);
     void note(const std::string& topic, std::span<const message_name> names,
               const client::send_result& answer);
 
