@@ -1,5 +1,6 @@
 #include "actors/explain.hpp"
 
+#include "actors/explain_replicas.hpp"
 #include "broker/delivery_records.hpp"
 #include "broker/record_keys.hpp"
 #include "protocol/host.hpp"
@@ -102,6 +103,20 @@ json log_part(const explained_record& found, const session_environment& environm
     part["flushedUntil"] = marks.flushed.value();
     part["committed"] = found.entry.end() <= marks.committed;
     part["bodyIntact"] = found.message.body_is_intact();
+    return part;
+}
+
+json replicas_part(const explained_record& found, const session_environment& environment) {
+    const auto group = environment.cluster == nullptr ? cluster_standing{} : environment.cluster->now();
+    json part = json::array();
+    for (const auto& replica :
+         replicas_of(environment.config->node_name, environment.view->marks(), group, found.entry.end())) {
+        json one;
+        one["node"] = replica.node;
+        one["flushed"] = replica.behind_bytes == 0U;
+        one["behind"] = replica.behind_bytes ? json(*replica.behind_bytes) : json(nullptr);
+        part.push_back(std::move(one));
+    }
     return part;
 }
 
@@ -314,6 +329,7 @@ result<std::string> explainer::explain(std::string_view key, std::string_view to
     page["from"] = protocol::to_string(message.message.born_host.to_ipv4());
     page["reconsumeTimes"] = message.message.reconsume_times;
     page["log"] = log_part(message, environment_);
+    page["replicas"] = replicas_part(message, environment_);
     page["transaction"] =
         transaction_part(message, message.settled ? std::nullopt : find_half_(message.position));
     page["delay"] = delay_part(message);

@@ -16,9 +16,9 @@ using json = nlohmann::json;
 
 constexpr std::string_view usage =
     "usage: holdfast explain MESSAGE_ID|KEY [--topic TOPIC] [--json]\n\n"
-    "One page on where a message stands: when it came and from whom, where it is in the log, whether it is "
-    "on\n"
-    "the disk, what became of its transaction or its delay, and how far each consumer group is with it.\n"
+    "One page on where a message stands: when it came and from whom, where it is in the log, on which nodes\n"
+    "it is flushed, what became of its transaction or its delay, and how far each consumer group is with "
+    "it.\n"
     "It is found by either of its ids (the producer's or the broker's) or by one of its keys.\n";
 
 std::string time_text(const json& ms) {
@@ -98,6 +98,24 @@ void print_group(const json& group) {
     }
 }
 
+// "a, b (flushed), c behind by 4096 bytes"; a broker of another version does not say it.
+void print_replicas(const json& page) {
+    std::string flushed;
+    std::string others;
+    for (const auto& replica : page.value("replicas", json::array())) {
+        const auto node = text_of(replica.at("node"));
+        if (replica.at("flushed").get<bool>())
+            flushed += (flushed.empty() ? "" : ", ") + node;
+        else if (replica.at("behind").is_null())
+            others += fmt::format(", {} not heard of yet", node);
+        else
+            others += fmt::format(", {} behind by {} bytes", node, text_of(replica.at("behind")));
+    }
+    const auto words = (flushed.empty() ? "nowhere yet" : flushed + " (flushed)") + others;
+    if (page.contains("replicas"))
+        fmt::print("  replicated    {}\n", words);
+}
+
 void print_page(const json& page) {
     const auto& log = page.at("log");
     fmt::print("message {}\n", text_of(page.at("uniqKey"), text_of(page.at("messageId")).c_str()));
@@ -110,6 +128,7 @@ void print_page(const json& page) {
                log.at("flushed").get<bool>() ? "on the disk" : "not flushed yet",
                log.at("committed").get<bool>() ? "committed" : "not committed yet",
                log.at("bodyIntact").get<bool>() ? "" : "; ITS BODY DOES NOT MATCH ITS CHECKSUM");
+    print_replicas(page);
     fmt::print("  place         {}: {}\n", place_text(page.at("place")), text_of(page.at("standing")));
     print_transaction(page);
     for (const auto& group : page.at("groups"))

@@ -71,9 +71,10 @@ TEST_F(explain_test, a_message_is_found_by_each_of_its_names) {
     for (const auto& name : {key_, sent.message_id, sent.offset_message_id}) {
         const auto page = explain_until(name, sent.offset_message_id);
         EXPECT_EQ(page.status, 0) << page.text;
-        EXPECT_THAT(page.text,
-                    AllOf(HasSubstr(sent.message_id), HasSubstr("topic " + topic_),
-                          HasSubstr("on the disk, committed"), HasSubstr("nobody has read this queue yet")));
+        EXPECT_THAT(page.text, AllOf(HasSubstr(sent.message_id), HasSubstr("topic " + topic_),
+                                     HasSubstr("on the disk, committed"),
+                                     HasSubstr("replicated    broker-a (flushed)\n"),
+                                     HasSubstr("nobody has read this queue yet")));
     }
     EXPECT_EQ(explain(key_ + " --topic " + topic_).status, 0);
     EXPECT_EQ(explain(key_ + " --topic another").status, 1);
