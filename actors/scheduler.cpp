@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds scan_interval{1'000};
 // Kept free for what a full disk needs most: checkpoints and the operator's shell.
 constexpr std::uint64_t reserve_bytes = 128U << 20U;
+constexpr std::uint64_t restful_bytes = 1U << 20U; // of log in one scan_interval
 
 void watch_disk(scheduler_environment& environment) {
     const auto space = environment.files->space(environment.store);
@@ -56,6 +58,18 @@ void retain(scheduler_state& state) {
                        now - std::chrono::milliseconds{environment.config->retention}.count());
 }
 
+// What a burst has needed and freed stays with the allocator, some 50 to 100 MiB, and none of it at a time
+// when giving it back would cost a send its latency: once, when the log has come to rest.
+void give_back_memory(scheduler_state& state) {
+    const auto written = state.environment.log->segments().written();
+    const bool rests = written - std::min(written, state.written_before) < restful_bytes;
+    state.written_before = written;
+    if (!rests)
+        state.was_busy = true;
+    else if (std::exchange(state.was_busy, false))
+        ::malloc_trim(0);
+}
+
 } // namespace
 
 std::optional<std::string> disk_refusal(const storage::disk_space& space, const config::node_config& config,
@@ -96,6 +110,7 @@ scheduler_actor::behavior_type scheduler(scheduler_actor::stateful_pointer<sched
         self->delayed_send(self, scan_interval, tick_atom::value);
         watch_disk(self->state.environment);
         retain(self->state);
+        give_back_memory(self->state);
     }};
 }
 

@@ -1,5 +1,5 @@
 // The scheduler actor: what happens by the clock. Watches the disk's free space (messages are refused before
-// it is full, reads go on) and starts retention.
+// it is full, reads go on) and starts retention; and gives free memory back when the log rests.
 #pragma once
 
 #include "actors/committed_view.hpp"
@@ -36,6 +36,8 @@ struct scheduler_environment {
 struct scheduler_state {
     scheduler_environment environment;
     std::int64_t last_retention_hour = -1;
+    log_position written_before;
+    bool was_busy = false;
 };
 
 scheduler_actor::behavior_type scheduler(scheduler_actor::stateful_pointer<scheduler_state> self,
