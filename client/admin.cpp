@@ -96,17 +96,17 @@ result<void> admin::create_topic(std::string_view topic, const topic_settings& s
         settings.write_queues > most_queues)
         return error{errc::invalid_argument,
                      "a topic has 1 to " + std::to_string(most_queues) + " queues on a broker"};
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
-    for (const auto& [name, to] : *leaders) {
+    for (leader& to : *leaders) {
         const protocol::update_topic_request request{.topic = topic,
                                                      .default_topic = protocol::auto_create_topic,
                                                      .read_queue_count = settings.read_queues,
                                                      .write_queue_count = settings.write_queues,
                                                      .permission = settings.permission};
-        if (const auto done = engine_->order(*to, request); !done)
-            return error{done.failure().code, "broker " + name + ": " + done.failure().message};
+        if (const auto done = engine_->order(to, request, when_unknown::repeat); !done)
+            return error{done.failure().code, "broker " + to.broker_name + ": " + done.failure().message};
     }
     return {};
 }
@@ -138,7 +138,7 @@ result<queue_offset> admin::offset_at(const message_queue& queue, timestamp_ms w
         const protocol::search_offset_request request{
             .topic = queue.topic, .queue = queue.queue, .timestamp = when, .boundary = {}};
         return engine_->ask_broker<queue_offset>(
-            *each.broker, request, [](const call_outcome& outcome) -> result<queue_offset> {
+            leader::of(each), request, [](const call_outcome& outcome) -> result<queue_offset> {
                 const auto header = header_of<protocol::offset_response>(outcome);
                 if (!header)
                     return header.failure();
@@ -159,8 +159,9 @@ result<stored_copy> admin::message_by_id(std::string_view offset_message_id) {
         return error{errc::invalid_argument,
                      "the id names no broker ('" + address + "'); is it a broker's id (offset message id)?"};
     const protocol::view_message_request request{.offset = id->position, .topic = {}};
+    // Positions are the same on all nodes of a broker: should this one be gone, the leader has it, too.
     return engine_->ask_broker<stored_copy>(
-        *broker, request, [](const call_outcome& outcome) -> result<stored_copy> {
+        leader{{}, broker}, request, [](const call_outcome& outcome) -> result<stored_copy> {
             if (!outcome.ok())
                 return to_error(outcome);
             const auto record = protocol::decode_stored_message(outcome.reply->command().body());
@@ -189,7 +190,7 @@ result<std::vector<stored_copy>> admin::messages_by_key(std::string_view topic, 
             continue;
         asked.push_back(each.broker);
         auto found = engine_->ask_broker<copies>(
-            *each.broker, request, [&](const call_outcome& outcome) -> result<copies> {
+            leader::of(each), request, [&](const call_outcome& outcome) -> result<copies> {
                 copies got;
                 if (outcome.code() == static_cast<int>(protocol::response_code::query_not_found))
                     return got;

@@ -2,6 +2,10 @@
 //
 // Every call waits for its answer (client_options::request_timeout) and says in words what went wrong.
 // Thread-safe.
+//
+// When the leader of a broker is gone, the next one is asked, for some 2.5 s. Orders that a second time would
+// do harm (reset, clone and delete of groups) are repeated only when the old leader has surely not carried
+// them out; else the error says that it may have.
 #pragma once
 
 #include "base/ids.hpp"

@@ -11,18 +11,52 @@
 
 namespace holdfast::client {
 
+// A broker, and the node that led it a moment ago.
+struct leader {
+    std::string broker_name;
+    std::shared_ptr<connection> node;
+
+    static leader of(const placed_queue& place) { return {place.id.broker_name, place.broker}; }
+};
+
+// Whether a request may be told to the next leader, too, when the one that was told first is gone without an
+// answer and may have done it.
+enum class when_unknown : std::uint8_t { repeat, give_up };
+
 class admin::engine {
   public:
     explicit engine(client_options options) : client(std::move(options)) {}
 
-    // Asks and waits; `read` makes the result of the outcome, on the io thread.
+    // Asks and waits; `read` makes the result of the outcome, on the io thread. When the leader is gone, the
+    // next one is asked, a few times; `whom` is who was asked last.
     template <class T, class Request>
-    result<T> ask_broker(connection& whom, const Request& request,
+    result<T> ask_broker(leader& whom, const Request& request,
+                         std::function<result<T>(const call_outcome&)> read,
+                         when_unknown then = when_unknown::repeat) {
+        for (unsigned tries = 0;; ++tries) {
+            bool is_gone = false;
+            bool perhaps_done = false;
+            std::promise<result<T>> answered;
+            ask(*whom.node, request, {}, client.options().request_timeout, [&](const call_outcome& outcome) {
+                is_gone = is_fail_over(outcome);
+                perhaps_done = may_be_done(outcome);
+                answered.set_value(read(outcome));
+            });
+            auto got = answered.get_future().get();
+            if (got || !is_gone)
+                return got;
+            if (perhaps_done && then == when_unknown::give_up)
+                return error{got.failure().code,
+                             got.failure().message +
+                                 "; it may be done all the same: look before you order it again"};
+            if (!find_next_leader(whom, tries))
+                return got;
+        }
+    }
+    template <class T, class Request>
+    result<T> ask_broker(leader&& whom, const Request& request,
                          std::function<result<T>(const call_outcome&)> read) {
-        std::promise<result<T>> answered;
-        ask(whom, request, {}, client.options().request_timeout,
-            [&](const call_outcome& outcome) { answered.set_value(read(outcome)); });
-        return answered.get_future().get();
+        return ask_broker<T>(whom, request, std::move(read));
     }
 
     template <class T, class Request>
@@ -56,67 +90,58 @@ class admin::engine {
         };
         if (of_last)
             return ask_broker<queue_offset>(
-                *place.broker,
+                leader::of(place),
                 protocol::get_max_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
         return ask_broker<queue_offset>(
-            *place.broker, protocol::get_min_offset_request{.topic = place.id.topic, .queue = place.id.queue},
-            read);
+            leader::of(place),
+            protocol::get_min_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
     }
 
-    // Every broker that takes changes now, by name; unavailable when there is none.
-    result<std::vector<std::pair<std::string, std::shared_ptr<connection>>>> leaders() {
-        using info = protocol::cluster_info;
-        const auto cluster = ask_name_server<info>(
-            protocol::get_cluster_info_request{}, [](const call_outcome& outcome) -> result<info> {
-                if (!outcome.ok())
-                    return to_error(outcome);
-                return protocol::decode_cluster_info(outcome.reply->command().body());
-            });
-        if (!cluster)
-            return cluster.failure();
-        std::vector<std::pair<std::string, std::shared_ptr<connection>>> found;
-        for (const auto& [name, broker] : cluster->brokers) {
-            const auto leader = broker.addresses.find(0);
-            if (leader == broker.addresses.end())
-                continue;
-            auto to = client.broker(leader->second);
-            if (to == nullptr)
-                return error{errc::malformed, "the name server gives broker " + name + " the address '" +
-                                                  leader->second + "'"};
-            found.emplace_back(name, std::move(to));
-        }
-        if (found.empty())
-            return error{errc::unavailable, "the cluster has no broker that takes writes now"};
-        return found;
-    }
+    // Every broker that takes changes now, by name; unavailable when there is none, for a while.
+    result<std::vector<leader>> leaders();
 
     // A request whose answer is yes or no.
     template <class Request>
-    result<void> order(connection& whom, const Request& request) {
-        const auto done = ask_broker<int>(whom, request, [](const call_outcome& outcome) -> result<int> {
-            if (!outcome.ok())
-                return to_error(outcome);
-            return 0;
-        });
+    result<void> order(leader& whom, const Request& request, when_unknown then) {
+        const auto done = ask_broker<int>(
+            whom, request,
+            [](const call_outcome& outcome) -> result<int> {
+                if (!outcome.ok())
+                    return to_error(outcome);
+                return 0;
+            },
+            then);
         return done ? result<void>{} : result<void>{done.failure()};
     }
 
     // A request whose answer is a body that `decode` reads. A broker that answers with one of `nothing` has
     // nothing to say: T{}.
     template <class T, class Request>
-    result<T> body_of(connection& whom, const Request& request, result<T> (*decode)(byte_view),
-                      std::initializer_list<protocol::response_code> nothing = {}) {
-        return ask_broker<T>(whom, request, [&](const call_outcome& outcome) -> result<T> {
-            for (const auto code : nothing)
-                if (outcome.code() == static_cast<int>(code))
-                    return T{};
-            if (!outcome.ok())
-                return to_error(outcome);
-            return decode(outcome.reply->command().body());
-        });
+    result<T> body_of(leader& whom, const Request& request, result<T> (*decode)(byte_view),
+                      std::initializer_list<protocol::response_code> nothing = {},
+                      when_unknown then = when_unknown::repeat) {
+        return ask_broker<T>(
+            whom, request,
+            [&](const call_outcome& outcome) -> result<T> {
+                for (const auto code : nothing)
+                    if (outcome.code() == static_cast<int>(code))
+                        return T{};
+                if (!outcome.ok())
+                    return to_error(outcome);
+                return decode(outcome.reply->command().body());
+            },
+            then);
     }
 
     runtime client;
+
+  private:
+    // As the name service says now.
+    result<std::vector<leader>> leaders_now();
+    // After a pause that grows with `tries_before`; false when it is enough. A broker without a name is the
+    // only one there is.
+    bool find_next_leader(leader& whom, unsigned tries_before);
+    void wait(std::chrono::milliseconds pause);
 };
 
 } // namespace holdfast::client

@@ -4,14 +4,14 @@
 namespace holdfast::client {
 
 result<std::string> admin::explain(std::string_view key, std::string_view topic) {
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
     constexpr std::string_view unknown = "{\"matches\":0}";
     result<std::string> answer{std::string{unknown}};
-    for (const auto& [name, to] : *leaders) {
+    for (leader& to : *leaders) {
         answer =
-            engine_->ask_broker<std::string>(*to, protocol::explain_request{.key = key, .topic = topic},
+            engine_->ask_broker<std::string>(to, protocol::explain_request{.key = key, .topic = topic},
                                              [](const call_outcome& outcome) -> result<std::string> {
                                                  if (!outcome.ok())
                                                      return to_error(outcome);

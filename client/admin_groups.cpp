@@ -32,13 +32,13 @@ std::int64_t group_status::behind() const {
 }
 
 result<std::vector<std::string>> admin::groups() {
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
     std::set<std::string> names;
-    for (const auto& [name, broker] : *leaders) {
+    for (leader& broker : *leaders) {
         const auto configs = engine_->body_of<protocol::group_config_table>(
-            *broker, protocol::get_all_subscription_groups_request{}, protocol::decode_group_configs);
+            broker, protocol::get_all_subscription_groups_request{}, protocol::decode_group_configs);
         if (!configs)
             return configs.failure();
         for (const auto& [group, config] : configs->groups)
@@ -48,19 +48,19 @@ result<std::vector<std::string>> admin::groups() {
 }
 
 result<group_status> admin::group(std::string_view name) {
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
     group_status status;
     bool is_known = false;
-    for (const auto& [broker_name, broker] : *leaders) {
+    for (leader& broker : *leaders) {
         const auto configs = engine_->body_of<protocol::group_config_table>(
-            *broker, protocol::get_all_subscription_groups_request{}, protocol::decode_group_configs);
+            broker, protocol::get_all_subscription_groups_request{}, protocol::decode_group_configs);
         if (!configs)
             return configs.failure();
         is_known = is_known || configs->groups.contains(std::string{name});
         const auto live = engine_->body_of<protocol::consumer_connections>(
-            *broker, protocol::get_consumer_connections_request{name}, protocol::decode_consumer_connections,
+            broker, protocol::get_consumer_connections_request{name}, protocol::decode_consumer_connections,
             {response_code::consumer_not_online});
         if (!live)
             return live.failure();
@@ -77,7 +77,7 @@ result<group_status> admin::group(std::string_view name) {
         for (const auto& [topic, subscription] : live->subscriptions)
             status.subscriptions[topic] = subscription.expression;
         const auto stats = engine_->body_of<protocol::consume_stats>(
-            *broker, protocol::get_consume_stats_request{name, {}}, protocol::decode_consume_stats);
+            broker, protocol::get_consume_stats_request{name, {}}, protocol::decode_consume_stats);
         if (!stats)
             return stats.failure();
         for (const auto& [queue, progress] : stats->queues)
@@ -106,8 +106,10 @@ admin::reset_group(std::string_view name, std::string_view topic, const reset_ta
     for (const placed_queue& each : (*route)->readable) {
         if ((to.queue && each.id.queue != *to.queue) || !asked.insert(each.broker).second)
             continue;
-        const auto table = engine_->body_of<protocol::queue_offset_table>(*each.broker, request,
-                                                                          protocol::decode_offset_table);
+        // A second time would take back what was consumed, or skip what was sent, in between.
+        leader broker = leader::of(each);
+        const auto table = engine_->body_of<protocol::queue_offset_table>(
+            broker, request, protocol::decode_offset_table, {}, when_unknown::give_up);
         if (!table)
             return error{table.failure().code,
                          "broker " + each.id.broker_name + ": " + table.failure().message};
@@ -123,13 +125,15 @@ admin::reset_group(std::string_view name, std::string_view topic, const reset_ta
 result<void> admin::clone_group(std::string_view from, std::string_view to, std::string_view topic) {
     if (auto good = protocol::check_group_name(to); !good)
         return good;
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
-    for (const auto& [name, broker] : *leaders)
-        if (const auto done = engine_->order(*broker, protocol::clone_group_offset_request{from, to, topic});
-            !done)
-            return error{done.failure().code, "broker " + name + ": " + done.failure().message};
+    for (leader& broker : *leaders) {
+        // A second time would take `to` back when it has moved on meanwhile.
+        const protocol::clone_group_offset_request request{from, to, topic};
+        if (const auto done = engine_->order(broker, request, when_unknown::give_up); !done)
+            return error{done.failure().code, "broker " + broker.broker_name + ": " + done.failure().message};
+    }
     return {};
 }
 
@@ -139,13 +143,14 @@ result<void> admin::delete_group(std::string_view name) {
         return known.failure();
     if (!std::binary_search(known->begin(), known->end(), name))
         return unknown(name);
-    const auto leaders = engine_->leaders();
+    auto leaders = engine_->leaders();
     if (!leaders)
         return leaders.failure();
-    for (const auto& [broker_name, broker] : *leaders) {
+    for (leader& broker : *leaders) {
         const protocol::delete_subscription_group_request request{name, true};
-        if (const auto done = engine_->order(*broker, request); !done)
-            return error{done.failure().code, "broker " + broker_name + ": " + done.failure().message};
+        // A second time would take a group that consumers have made anew.
+        if (const auto done = engine_->order(broker, request, when_unknown::give_up); !done)
+            return error{done.failure().code, "broker " + broker.broker_name + ": " + done.failure().message};
     }
     return {};
 }

@@ -39,6 +39,19 @@ errc kind_of(protocol::response_code code) {
 
 } // namespace
 
+bool is_fail_over(const call_outcome& outcome) {
+    if (outcome.failure == nullptr)
+        return outcome.reply->command().response() == protocol::response_code::service_not_available;
+    return outcome.failure->kind == call_failure_kind::unreachable ||
+           outcome.failure->kind == call_failure_kind::connection_lost ||
+           outcome.failure->kind == call_failure_kind::timed_out;
+}
+
+bool may_be_done(const call_outcome& outcome) {
+    return outcome.failure != nullptr && (outcome.failure->kind == call_failure_kind::connection_lost ||
+                                          outcome.failure->kind == call_failure_kind::timed_out);
+}
+
 error to_error(const call_outcome& outcome) {
     if (outcome.failure != nullptr)
         return {kind_of(outcome.failure->kind), outcome.failure->text};

@@ -26,6 +26,12 @@ struct call_outcome {
     }
 };
 
+// The broker is gone, or leads no more, and another one may answer in a moment: no connection, a broken one,
+// no answer in time, or code 14.
+[[nodiscard]] bool is_fail_over(const call_outcome& outcome);
+// After a fail-over: the broker may have done all the same what it was asked to do.
+[[nodiscard]] bool may_be_done(const call_outcome& outcome);
+
 using call_handler = std::function<void(const call_outcome&)>;
 
 // The failure in the house's words: for an outcome that is not ok().

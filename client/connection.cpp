@@ -288,10 +288,12 @@ void connection::lose(call_failure_kind kind, const std::string& why) {
     socket_.close(ignored);
     writing_.clear();
     calls lost;
+    bool was_open = false;
     {
         const std::lock_guard lock{mutex_};
         if (state_ == state::closed)
             return;
+        was_open = state_ == state::open;
         state_ = state::waiting;
         io_knows_ = false;
         oneway_queued_ = false;
@@ -300,6 +302,8 @@ void connection::lose(call_failure_kind kind, const std::string& why) {
     }
     wait_and_reconnect();
     fail(lost, kind, why);
+    if (was_open && hooks_->lost)
+        hooks_->lost(*this);
 }
 
 void connection::fail(calls& lost, call_failure_kind kind, const std::string& why) {

@@ -55,6 +55,8 @@ class connection;
 // Called on the io thread.
 struct connection_hooks {
     std::function<void(connection&)> opened;
+    // One that was open broke; what was in flight has failed by then.
+    std::function<void(connection&)> lost;
     // A request of the broker's that is not oneway must be answered with connection::reply.
     std::function<void(connection&, const answer&)> asked;
 };

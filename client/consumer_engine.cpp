@@ -74,6 +74,7 @@ result<void> push_consumer::engine::start(work_pool::listener listener) {
         .feed = [this](process_queue& queue) { feed(queue); },
         .sink = sink_,
         .trouble = [this](error what) { trouble(std::move(what)); },
+        .leader_lost = [this](const std::string& topic) { leader_lost(topic); },
         .anyone_paused = anyone_paused_,
         .local_offset = [this](const message_queue& queue) -> std::optional<queue_offset> {
             const auto found = local_offsets_.find(queue);
@@ -84,10 +85,9 @@ result<void> push_consumer::engine::start(work_pool::listener listener) {
     });
     runtime_.on_heartbeat([this] { return heartbeat_body(); });
     runtime_.on_broker_request([this](connection&, const answer& request) { return broker_asks(request); });
-    runtime_.on_route_changed([this](const std::string& topic) {
-        if (registered_)
-            rebalance(topic);
-    });
+    runtime_.on_route_changed([this](const std::string& topic) { route_changed(topic); });
+    // Not only pulls that failed say so: there are none while the listener is busy.
+    runtime_.on_broker_lost([this](connection& broker) { runtime_.suspect_routes_to(broker); });
     if (auto started = runtime_.start(); !started)
         return started;
     pool_->start(options_.listener_threads);

@@ -30,6 +30,9 @@ struct returned_message {
     std::uint32_t index = 0;
     std::uint32_t retries = 0; // local ones
     std::int32_t level = 0;
+    // A broker that is gone is waited for until then.
+    std::chrono::steady_clock::time_point give_up{};
+    unsigned leaderless_tries = 0;
 
     [[nodiscard]] message_view view() const { return message_view{batch->record(index)}; }
 };
@@ -65,6 +68,15 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     void assign(const std::string& topic, const std::vector<placed_queue>& wanted);
     void publish_assignment();
 
+    // When a leader is gone (consumer_fail_over.cpp).
+    void leader_lost(const std::string& topic);
+    void ask_for_leader(const std::string& topic);
+    void route_changed(const std::string& topic);
+    void follow(const std::string& topic, const known_route& route);
+    void enter(const std::string& topic, const std::shared_ptr<connection>& leader);
+    void entered(const std::string& topic, const std::shared_ptr<connection>& leader);
+    void members_changed();
+
     // What was pulled goes to the listener's threads; in order, one message after the other.
     void deliver(std::shared_ptr<pulled_batch> batch);
     void feed(process_queue& queue);
@@ -74,6 +86,7 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     void retry_here(const returned_message& message);
     // On the io thread: to the broker, else to the retry topic, else from here again.
     void send_back_to_broker(const returned_message& message);
+    void send_back_to_next_leader(returned_message message);
     void send_back_as_copy(const returned_message& message, const error& why);
     void back_at_broker(const returned_message& message, const call_outcome& outcome,
                         const std::function<void(const error&)>& otherwise);
@@ -83,6 +96,7 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     // Ordered consumption.
     enum class lock_which : std::uint8_t { all, missing };
     void lock_queues(lock_which which);
+    void ask_for_locks(connection& broker, const std::vector<message_queue>& queues);
     void lock_soon();
     void locks_answered(const std::vector<message_queue>& asked, process_queue::clock::time_point when,
                         const call_outcome& outcome);
@@ -119,12 +133,21 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     std::vector<message_queue> assignment_;
 
     // The io thread's own.
+    struct leader_search {
+        bool under_way = false;
+        unsigned questions = 0;
+        std::chrono::steady_clock::time_point last{};
+    };
     bool stopping_ = false;
-    bool registered_ = false; // the first heartbeats are answered
+    std::map<std::string, leader_search> searches_; // by topic
+    std::set<std::pair<std::string, std::shared_ptr<connection>>> entering_;
+    std::optional<std::chrono::steady_clock::time_point> entered_at_; // a new leader, the last time
+    bool registered_ = false;                                         // the first heartbeats are answered
     bool rebalance_is_due_ = false;
     bool locking_is_due_ = false;
     std::set<message_queue> unlocking_; // of the leaving ones: given away, to be forgotten
     std::set<std::string> rebalancing_;
+    std::set<std::string> rebalance_again_; // of those: asked for meanwhile
     std::map<message_queue, std::shared_ptr<queue_puller>> pullers_;
     std::map<message_queue, queue_offset> committed_;
     std::optional<offset_file> file_;

@@ -58,7 +58,7 @@ bool push_consumer::engine::broker_asks(const answer& request) {
     switch (request.command().request()) {
     case request_code::notify_consumer_ids_changed:
         if (registered_)
-            rebalance_all();
+            members_changed();
         return true;
     case request_code::reset_consumer_client_offset:
         reset_offsets(request);
@@ -105,8 +105,13 @@ void push_consumer::engine::rebalance_soon() {
 }
 
 void push_consumer::engine::rebalance(const std::string& topic) {
-    if (stopping_ || rebalancing_.contains(topic))
+    if (stopping_)
         return;
+    // What is on its way may have been answered before the change that we are to see.
+    if (rebalancing_.contains(topic)) {
+        rebalance_again_.insert(topic);
+        return;
+    }
     if (const route_ptr known = runtime_.routes().find(topic)) {
         if (options_.model == message_model::broadcasting)
             return assign(topic, known->readable);
@@ -115,6 +120,7 @@ void push_consumer::engine::rebalance(const std::string& topic) {
     rebalancing_.insert(topic);
     runtime_.fetch_route(topic, [this, topic](const result<route_ptr>& route) {
         rebalancing_.erase(topic);
+        rebalance_again_.erase(topic);
         // A known route came with a rebalance of its own (on_route_changed).
         if (!route && !protocol::is_retry_topic(topic))
             trouble({route.failure().code, "topic " + topic + ": " + route.failure().message});
@@ -136,8 +142,12 @@ void push_consumer::engine::ask_members(const std::string& topic, const route_pt
     ask(*whom->broker, request, {}, options_.client.request_timeout,
         [this, topic, route](const call_outcome& outcome) {
             rebalancing_.erase(topic);
-            if (!stopping_)
-                members_known(topic, route, outcome);
+            const bool again = rebalance_again_.erase(topic) != 0;
+            if (stopping_)
+                return;
+            members_known(topic, route, outcome);
+            if (again)
+                rebalance(topic);
         });
 }
 
@@ -159,7 +169,10 @@ void push_consumer::engine::members_known(const std::string& topic, const route_
     } else if (outcome.code() != static_cast<int>(response_code::system_error)) {
         const error why = to_error(outcome);
         trouble({why.code, "can't learn the members of group " + options_.group + ": " + why.message});
-        runtime_.suspect_route(topic);
+        if (is_fail_over(outcome))
+            leader_lost(topic);
+        else
+            runtime_.suspect_route(topic);
     }
     // Nobody is a member, or we are not (the broker restarted, or our heartbeat is on its way), or it is not
     // known: what we have stays ours until the broker can say better.

@@ -23,16 +23,19 @@ void push_consumer::engine::lock_queues(lock_which which) {
     for (const auto& [id, puller] : pullers_)
         if (!unlocking_.contains(id) && (which == lock_which::all || !puller->is_locked()))
             by_broker[puller->place().broker].push_back(id);
-    for (const auto& [broker, queues] : by_broker) {
-        protocol::lock_batch_body body{.consumer_group = options_.group, .client_id = client_id()};
-        for (const message_queue& each : queues)
-            body.queues.push_back(to_wire(each));
-        ask(*broker, protocol::lock_batch_request{}, as_bytes(protocol::encode_lock_batch(body)),
-            options_.client.request_timeout,
-            [this, queues = queues, asked = process_queue::clock::now()](const call_outcome& outcome) {
-                locks_answered(queues, asked, outcome);
-            });
-    }
+    for (const auto& [broker, queues] : by_broker)
+        ask_for_locks(*broker, queues);
+}
+
+void push_consumer::engine::ask_for_locks(connection& broker, const std::vector<message_queue>& queues) {
+    protocol::lock_batch_body body{.consumer_group = options_.group, .client_id = client_id()};
+    for (const message_queue& each : queues)
+        body.queues.push_back(to_wire(each));
+    ask(broker, protocol::lock_batch_request{}, as_bytes(protocol::encode_lock_batch(body)),
+        options_.client.request_timeout,
+        [this, queues, asked = process_queue::clock::now()](const call_outcome& outcome) {
+            locks_answered(queues, asked, outcome);
+        });
 }
 
 void push_consumer::engine::lock_soon() {
@@ -51,6 +54,9 @@ void push_consumer::engine::locks_answered(const std::vector<message_queue>& ask
         // What is locked stays ours for a while; the rest is asked for again.
         const error why = to_error(outcome);
         trouble({why.code, "can't lock queues of group " + options_.group + ": " + why.message});
+        if (is_fail_over(outcome))
+            for (const message_queue& each : asked)
+                leader_lost(each.topic);
         return lock_soon();
     }
     const auto held = protocol::decode_locked_queues(outcome.reply->command().body());

@@ -1,11 +1,19 @@
 // push_consumer::engine: messages to the listener, and those that come back from it undone (protocol
 // reference 6.5).
 #include "client/consumer_engine.hpp"
+#include "client/retry_policy.hpp"
 #include "protocol/names.hpp"
 
 #include <algorithm>
 
 namespace holdfast::client {
+
+namespace {
+
+// How long a message waits for a leader that takes it back, before it goes another way.
+constexpr std::chrono::seconds return_patience{10};
+
+} // namespace
 
 void push_consumer::engine::deliver(std::shared_ptr<pulled_batch> batch) {
     if (options_.ordered)
@@ -31,7 +39,7 @@ void push_consumer::engine::feed(process_queue& queue) {
 
 void push_consumer::engine::take_returned(std::shared_ptr<pulled_batch> batch, std::uint32_t index,
                                           std::uint32_t retries, std::int32_t level) {
-    returned_message message{std::move(batch), index, retries, level};
+    returned_message message{.batch = std::move(batch), .index = index, .retries = retries, .level = level};
     if (options_.ordered && level >= 0) {
         const std::uint32_t times = message.view().reconsume_times() + retries;
         const bool exhausted = options_.max_reconsume_times >= 0 &&
@@ -42,6 +50,7 @@ void push_consumer::engine::take_returned(std::shared_ptr<pulled_batch> batch, s
         message.level < 0 || (!options_.ordered && options_.model == message_model::clustering);
     if (!goes_back)
         return retry_here(message);
+    message.give_up = std::chrono::steady_clock::now() + return_patience;
     ++returning_;
     runtime_.post([weak = weak_from_this(), message = std::move(message)] {
         if (const auto alive = weak.lock())
@@ -74,11 +83,20 @@ void push_consumer::engine::send_back_to_broker(const returned_message& message)
         message.batch->give_back();
         return end_return();
     }
-    ask_to_take_back(*held->second->place().broker, message.view(), how_to_send_back(message),
-                     options_.client.request_timeout, [this, message](const call_outcome& outcome) {
-                         back_at_broker(message, outcome,
-                                        [&](const error& why) { send_back_as_copy(message, why); });
-                     });
+    ask_to_take_back(
+        *held->second->place().broker, message.view(), how_to_send_back(message),
+        options_.client.request_timeout, [this, message](const call_outcome& outcome) {
+            if (is_fail_over(outcome) && !stopping_ && std::chrono::steady_clock::now() < message.give_up)
+                return send_back_to_next_leader(message);
+            back_at_broker(message, outcome, [&](const error& why) { send_back_as_copy(message, why); });
+        });
+}
+
+// Should the old one have taken it, it comes twice: at least once.
+void push_consumer::engine::send_back_to_next_leader(returned_message message) {
+    leader_lost(message.batch->owner().id().topic);
+    const auto pause = leader_search_pause(message.leaderless_tries++);
+    runtime_.after(pause, [this, message = std::move(message)] { send_back_to_broker(message); });
 }
 
 void push_consumer::engine::send_back_as_copy(const returned_message& message, const error& why) {

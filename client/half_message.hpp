@@ -5,9 +5,10 @@
 // forgotten handle, or a process that dies with it, loses nothing. Move-only; may be moved to any thread and
 // may outlive its producer (its word then has no effect, and the broker asks).
 //
-// Without a callback a decision goes out oneway, as stock clients send it: nobody hears about one that is
-// lost on its way, and a check settles it. With a callback the broker answers, and ok means: the decision is
-// durable. A broker keeps the first decision it gets for ever; a later one changes nothing.
+// The broker answers a decision, and ok means: it is durable. Should the broker's leader be gone, the next
+// one is told, for as long as a send may take (send_timeout); whether a callback waits for it or not. What
+// nobody has answered by then a check settles. A broker keeps the first decision it gets for ever; a later
+// one changes nothing.
 #pragma once
 
 #include "base/result.hpp"

@@ -351,9 +351,9 @@ void producer::engine::try_again_or_fail(const send_ptr& send, send_error why) {
             send->last_failure = std::move(why);
         return wait_for_leader(send);
     }
+    runtime_.suspect_route(send->topic);
     if (send->tries_left <= 0)
         return finish(*send, std::move(why));
-    runtime_.suspect_route(send->topic);
     if (!send->pinned)
         choose_other_queue(*send);
     try_now(send);

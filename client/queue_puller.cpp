@@ -1,5 +1,6 @@
 #include "client/queue_puller.hpp"
 
+#include "client/retry_policy.hpp"
 #include "protocol/names.hpp"
 
 #include <algorithm>
@@ -32,6 +33,7 @@ bool queue_puller::needs_lock() const {
 void queue_puller::start() {
     if (!needs_lock()) {
         locked_until_ = process_queue::clock::time_point::max();
+        locating_ = true;
         locate();
     }
 }
@@ -65,6 +67,36 @@ void queue_puller::begin_anew() {
     locate();
 }
 
+void queue_puller::move_to(const std::shared_ptr<connection>& broker) {
+    if (place_.broker == broker)
+        return;
+    place_.broker = broker;
+    follower_ = nullptr;
+    leaderless_tries_ = 0;
+    go_on();
+}
+
+void queue_puller::go_on() {
+    if (stopped_)
+        return;
+    if (locating_) {
+        ++round_;
+        return locate();
+    }
+    if (queue_ == nullptr || queue_->dropped() || paused_)
+        return;
+    if (pulling_ &&
+        (pulled_from_ == place_.broker.get() || (follower_ != nullptr && pulled_from_ != nullptr)))
+        return;
+    pulling_ = false;
+    pull();
+}
+
+std::chrono::milliseconds queue_puller::look_for_leader() {
+    context_.leader_lost(place_.id.topic);
+    return std::min(leader_search_pause(leaderless_tries_++), context_.options.pull_error_delay);
+}
+
 void queue_puller::leave() {
     stopped_ = true;
     leaving_ = true;
@@ -95,7 +127,8 @@ void queue_puller::locate() {
             const auto stored = header_of<protocol::offset_response>(outcome);
             if (!stored || stored->offset.value() < 0)
                 return self->locate_later(stored ? error{errc::malformed, "a negative offset is stored"}
-                                                 : stored.failure());
+                                                 : stored.failure(),
+                                          is_fail_over(outcome));
             self->begin(stored->offset);
         });
 }
@@ -110,7 +143,7 @@ void queue_puller::locate_by_rule() {
             return;
         const auto offset = header_of<protocol::offset_response>(outcome);
         if (!offset)
-            return self->locate_later(offset.failure());
+            return self->locate_later(offset.failure(), is_fail_over(outcome));
         self->begin(std::max(offset->offset, queue_offset{0}));
     };
     const auto timeout = context_.client.options().request_timeout;
@@ -126,12 +159,16 @@ void queue_puller::locate_by_rule() {
     }
 }
 
-void queue_puller::locate_later(const error& why) {
+void queue_puller::locate_later(const error& why, bool leader_is_lost) {
     context_.trouble({why.code, "can't find where to begin in queue " +
                                     std::to_string(place_.id.queue.value()) + " of " + place_.id.topic +
                                     ", asking again: " + why.message});
-    context_.client.suspect_route(place_.id.topic);
-    context_.client.after(context_.options.pull_error_delay, [self = shared_from_this(), round = round_] {
+    auto pause = context_.options.pull_error_delay;
+    if (leader_is_lost)
+        pause = look_for_leader();
+    else
+        context_.client.suspect_route(place_.id.topic);
+    context_.client.after(pause, [self = shared_from_this(), round = round_] {
         if (round == self->round_)
             self->locate();
     });
@@ -157,6 +194,7 @@ void queue_puller::begin(queue_offset first) {
     pulling_ = false;
     paused_ = false;
     moved_once_ = false;
+    follower_ = nullptr;
     pull();
 }
 
@@ -212,7 +250,8 @@ void queue_puller::pull() {
         .queue = place_.id.queue,
         .offset = next_,
         .max_messages = options.pull_batch_messages,
-        .sys_flag = protocol::pull_flag::suspend | protocol::pull_flag::subscription,
+        .sys_flag = protocol::pull_flag::subscription |
+                    (follower_ == nullptr ? protocol::pull_flag::suspend : std::int32_t{0}),
         .commit_offset = queue_offset{0},
         .suspend_timeout_ms = options.poll_timeout.count(),
         .subscription = wanted_->expression,
@@ -220,35 +259,50 @@ void queue_puller::pull() {
         .expression_type = "TAG",
         .broker_name = place_.id.broker_name,
     };
-    const auto asked = std::chrono::steady_clock::now();
-    ask(*place_.broker, request, {}, options.poll_timeout + poll_grace,
-        [self = shared_from_this(), round = round_, asked](const call_outcome& outcome) {
-            self->pulled(outcome, round, asked);
-        });
+    const auto& whom = follower_ == nullptr ? place_.broker : follower_;
+    pulled_from_ = whom.get();
+    const sent_pull sent{round_, ++pull_, follower_, std::chrono::steady_clock::now()};
+    const auto timeout =
+        follower_ == nullptr ? options.poll_timeout + poll_grace : context_.client.options().request_timeout;
+    ask(*whom, request, {}, timeout,
+        [self = shared_from_this(), sent](const call_outcome& outcome) { self->pulled(outcome, sent); });
+}
+
+// Only for the next pull: every answer says it anew.
+void queue_puller::choose_broker(std::int64_t id) {
+    const auto route = id == 0 ? nullptr : context_.client.routes().find(place_.id.topic);
+    follower_ =
+        route == nullptr ? nullptr : node_of(*route, place_.id.broker_name, id, context_.client.lookup());
 }
 
 void queue_puller::pull_after(std::chrono::milliseconds delay) {
     pulling_ = true;
-    context_.client.after(delay, [self = shared_from_this(), round = round_] {
-        if (round != self->round_)
+    pulled_from_ = nullptr;
+    context_.client.after(delay, [self = shared_from_this(), round = round_, number = ++pull_] {
+        if (round != self->round_ || number != self->pull_)
             return;
         self->pulling_ = false;
         self->pull();
     });
 }
 
-void queue_puller::pulled(const call_outcome& outcome, std::uint64_t round,
-                          std::chrono::steady_clock::time_point asked) {
-    if (stopped_ || round != round_)
+void queue_puller::pulled(const call_outcome& outcome, const sent_pull& sent) {
+    if (stopped_ || sent.round != round_ || sent.number != pull_)
         return;
     pulling_ = false;
     const auto code = outcome.reply != nullptr ? outcome.reply->command().response() : response_code{-1};
     const bool reached_queue = code == response_code::success || code == response_code::pull_not_found ||
                                code == response_code::pull_retry_immediately ||
                                code == response_code::pull_offset_moved;
+    if (sent.follower != nullptr && (!reached_queue || code == response_code::pull_offset_moved)) {
+        follower_ = nullptr;
+        return pull();
+    }
     if (!reached_queue)
         return refused(outcome);
+    leaderless_tries_ = 0;
     const auto header = protocol::decode_header<protocol::pull_message_response>(outcome.reply->command());
+    choose_broker(header.ok() ? header->suggest_broker_id : 0);
     if (!header) {
         context_.trouble({errc::malformed, "the answer to a pull of " + place_.id.topic +
                                                " can't be read: " + header.failure().message});
@@ -259,7 +313,7 @@ void queue_puller::pulled(const call_outcome& outcome, std::uint64_t round,
     moved_once_ = false;
     if (code == response_code::success)
         return found(*outcome.reply, *header);
-    found_nothing(static_cast<int>(code), *header, asked);
+    found_nothing(static_cast<int>(code), *header, sent.asked);
 }
 
 void queue_puller::found(const answer& reply, const protocol::pull_message_response& header) {
@@ -360,12 +414,12 @@ void queue_puller::refused(const call_outcome& outcome) {
     if (code == static_cast<int>(response_code::subscription_not_exist) ||
         code == static_cast<int>(response_code::subscription_not_latest))
         context_.client.send_heartbeats();
-    else
+    else if (!is_fail_over(outcome))
         context_.client.suspect_route(place_.id.topic);
     const error why = to_error(outcome);
     context_.trouble({why.code, "can't pull queue " + std::to_string(place_.id.queue.value()) + " of " +
                                     place_.id.topic + ", trying again: " + why.message});
-    pull_after(context_.options.pull_error_delay);
+    pull_after(is_fail_over(outcome) ? look_for_leader() : context_.options.pull_error_delay);
 }
 
 } // namespace holdfast::client

@@ -7,6 +7,9 @@
 // skipped; backward, the queue begins anew there. But an offset that is well within the queue is not
 // corrected by mistake: that is how a broker tells about a reset (222), once.
 //
+// When the broker says that a follower shall be asked next (suggestWhichBrokerId), it is, without a long
+// poll, until it says otherwise; anything that goes wrong there, and everything but pulls, is the leader's.
+//
 // In order, nothing begins without the group's lock of the queue, and after a time in which it was not surely
 // ours the queue begins anew at the stored offset, once the message that was in work is settled.
 //
@@ -46,6 +49,8 @@ struct puller_context {
     std::function<void(process_queue&)> feed;
     std::shared_ptr<delivery_sink> sink;
     std::function<void(error)> trouble;
+    // The queue's broker is gone or does not lead: the next one is looked for, and go_on() is called then.
+    std::function<void(const std::string& topic)> leader_lost;
     // Set when a puller waits for room: whoever makes room then calls resume() for all.
     std::atomic<bool>& anyone_paused;
     // The queue's offset in the local store, for broadcasting; empty = none.
@@ -62,8 +67,10 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     [[nodiscard]] const placed_queue& place() const { return place_; }
     // In order: waits for locked_until().
     void start();
-    // The broker moved.
-    void move_to(const std::shared_ptr<connection>& broker) { place_.broker = broker; }
+    // The broker moved: goes on there at once.
+    void move_to(const std::shared_ptr<connection>& broker);
+    // The broker takes questions again: asks it without a further pause.
+    void go_on();
     void use(std::shared_ptr<const subscription> wanted) { wanted_ = std::move(wanted); }
 
     // The group's lock of the queue is ours until then, or somebody else's.
@@ -92,13 +99,22 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     void begin_anew();
     void locate();
     void locate_by_rule();
-    void locate_later(const error& why);
+    void locate_later(const error& why, bool leader_is_lost);
     void begin(queue_offset first);
     [[nodiscard]] bool room_above(std::size_t divisor) const;
     void pull();
     void pull_after(std::chrono::milliseconds delay);
-    void pulled(const call_outcome& outcome, std::uint64_t round,
-                std::chrono::steady_clock::time_point asked);
+    // What a pull that was answered must know of it.
+    struct sent_pull {
+        std::uint64_t round;
+        std::uint64_t number;
+        std::shared_ptr<connection> follower;
+        std::chrono::steady_clock::time_point asked;
+    };
+    void pulled(const call_outcome& outcome, const sent_pull& sent);
+    // The pause before the next try, after the leader was told to be lost.
+    std::chrono::milliseconds look_for_leader();
+    void choose_broker(std::int64_t id);
     void found(const answer& reply, const protocol::pull_message_response& header);
     void found_nothing(int code, const protocol::pull_message_response& header,
                        std::chrono::steady_clock::time_point asked);
@@ -108,10 +124,14 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
 
     const puller_context& context_;
     placed_queue place_;
+    std::shared_ptr<connection> follower_; // to pull from; null: from the leader
     std::shared_ptr<const subscription> wanted_;
     std::shared_ptr<process_queue> queue_;
-    queue_offset next_;       // where the next pull begins
-    std::uint64_t round_ = 0; // an answer of an older round is not looked at
+    queue_offset next_;                       // where the next pull begins
+    std::uint64_t round_ = 0;                 // an answer of an older round is not looked at
+    std::uint64_t pull_ = 0;                  // nor one of a pull, or a pause, before the last
+    const connection* pulled_from_ = nullptr; // whom the last pull asks; null during a pause
+    unsigned leaderless_tries_ = 0;           // in a row
     process_queue::clock::time_point locked_until_ = process_queue::clock::time_point::min();
     bool locating_ = false;
     bool leaving_ = false;

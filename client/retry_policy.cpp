@@ -65,6 +65,11 @@ std::chrono::milliseconds fail_over_pause(unsigned questions_before) {
                     std::chrono::milliseconds{200});
 }
 
+std::chrono::milliseconds leader_search_pause(unsigned tries_before) {
+    return std::min(std::chrono::milliseconds{50} * (1U << std::min(tries_before, 5U)),
+                    std::chrono::milliseconds{1'000});
+}
+
 namespace {
 
 std::string_view explain(int response_code) {

@@ -28,6 +28,8 @@ enum class send_verdict : std::uint8_t {
 }
 // Before the n-th (0, 1, ...) question for the new leader: 20 ms, doubling up to 200 ms.
 [[nodiscard]] std::chrono::milliseconds fail_over_pause(unsigned questions_before);
+// The same for what is less urgent than a send: 50 ms, doubling up to 1 s.
+[[nodiscard]] std::chrono::milliseconds leader_search_pause(unsigned tries_before);
 
 // The text of a failure for the person who must act on it: the code's name and what to do, then the remark.
 [[nodiscard]] std::string describe_response(int response_code, std::string_view remark);

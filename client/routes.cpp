@@ -95,6 +95,15 @@ route_ptr make_provisional_route(std::string_view topic, protocol::topic_route s
     return route;
 }
 
+std::shared_ptr<connection> node_of(const known_route& route, std::string_view broker_name, std::int64_t id,
+                                    const broker_lookup& lookup) {
+    for (const protocol::broker_data& broker : route.source.brokers)
+        if (const auto address = broker.addresses.find(id);
+            broker.broker_name == broker_name && address != broker.addresses.end())
+            return lookup(address->second);
+    return nullptr;
+}
+
 route_ptr route_table::find(std::string_view topic) const {
     const std::lock_guard lock{mutex_};
     const auto found = routes_.find(topic);

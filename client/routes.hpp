@@ -47,6 +47,10 @@ using broker_lookup = std::function<std::shared_ptr<connection>(const std::strin
 [[nodiscard]] route_ptr make_provisional_route(std::string_view topic, protocol::topic_route source,
                                                std::int32_t queues, const broker_lookup& lookup);
 
+// The node of a broker with that id, 0 being the leader; null when the route names none.
+[[nodiscard]] std::shared_ptr<connection> node_of(const known_route& route, std::string_view broker_name,
+                                                  std::int64_t id, const broker_lookup& lookup);
+
 class route_table {
   public:
     // Null when not known.

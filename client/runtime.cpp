@@ -13,8 +13,8 @@ namespace {
 constexpr std::chrono::milliseconds goodbye_timeout{1'000};
 constexpr std::chrono::milliseconds silence_check_interval{250};
 
-bool uses(const known_route& route, const std::shared_ptr<connection>& broker) {
-    const auto is_there = [&](const placed_queue& each) { return each.broker == broker; };
+bool uses(const known_route& route, const connection& broker) {
+    const auto is_there = [&](const placed_queue& each) { return each.broker.get() == &broker; };
     return std::any_of(route.writable.begin(), route.writable.end(), is_there) ||
            std::any_of(route.readable.begin(), route.readable.end(), is_there);
 }
@@ -37,6 +37,10 @@ runtime::runtime(client_options options)
     auto hooks = std::make_shared<connection_hooks>();
     hooks->opened = [this](connection& broker) { send_heartbeat(broker, {}); };
     hooks->asked = [this](connection& broker, const answer& request) { answer_broker(broker, request); };
+    hooks->lost = [this](connection& broker) {
+        if (broker_lost_)
+            broker_lost_(broker);
+    };
     broker_hooks_ = std::move(hooks);
 }
 
@@ -49,6 +53,9 @@ void runtime::on_route_changed(std::function<void(const std::string&)> handler) 
 }
 void runtime::on_broker_request(std::function<bool(connection&, const answer&)> handler) {
     broker_request_ = std::move(handler);
+}
+void runtime::on_broker_lost(std::function<void(connection&)> handler) {
+    broker_lost_ = std::move(handler);
 }
 void runtime::on_heartbeat(std::function<std::string()> body) {
     heartbeat_body_ = std::move(body);
@@ -235,7 +242,7 @@ void runtime::route_answered(const std::string& topic, const call_outcome& outco
     for (const std::string& other : routes_.topics())
         if (const route_ptr kept = routes_.find(other); other != topic && kept != nullptr)
             for (const placed_queue& each : before->writable)
-                if (!uses(*found.value(), each.broker) && uses(*kept, each.broker)) {
+                if (!uses(*found.value(), *each.broker) && uses(*kept, *each.broker)) {
                     fetch_route(other, [](const result<route_ptr>&) {});
                     break;
                 }
@@ -275,10 +282,14 @@ void runtime::watch_silence() {
             broker->abandon("it is silent, and another node leads by now");
             continue;
         }
-        for (const std::string& topic : routes_.topics())
-            if (const route_ptr kept = routes_.find(topic); kept != nullptr && uses(*kept, broker))
-                suspect_route(topic, silence / 2);
+        suspect_routes_to(*broker, silence / 2);
     }
+}
+
+void runtime::suspect_routes_to(const connection& broker, std::chrono::milliseconds pause) {
+    for (const std::string& topic : routes_.topics())
+        if (const route_ptr kept = routes_.find(topic); kept != nullptr && uses(*kept, broker))
+            suspect_route(topic, pause);
 }
 
 void runtime::refresh_routes() {
@@ -286,17 +297,17 @@ void runtime::refresh_routes() {
         fetch_route(topic, [](const result<route_ptr>&) {});
 }
 
-void runtime::send_heartbeat(connection& to, std::function<void()> done) {
+void runtime::send_heartbeat(connection& to, std::function<void(bool)> done) {
     const std::string body = heartbeat_body_ ? heartbeat_body_() : std::string{};
     if (body.empty()) {
         if (done)
-            done();
+            done(false);
         return;
     }
     ask(to, protocol::heart_beat_request{}, as_bytes(body), options_.request_timeout,
-        [done = std::move(done)](const call_outcome&) {
+        [done = std::move(done)](const call_outcome& outcome) {
             if (done)
-                done();
+                done(outcome.ok());
         });
 }
 
@@ -308,7 +319,7 @@ void runtime::send_heartbeats(std::function<void()> done) {
                                                 done();
                                         }};
         for (const auto& broker : brokers())
-            send_heartbeat(*broker, [all] {});
+            send_heartbeat(*broker, [all](bool) {});
     });
 }
 

@@ -40,6 +40,8 @@ class runtime {
     // broker that are not answered here (everything but "not supported"): true = dealt with.
     void on_route_changed(std::function<void(const std::string& topic)> handler);
     void on_broker_request(std::function<bool(connection&, const answer&)> handler);
+    // An open connection to a broker broke. Called on the io thread.
+    void on_broker_lost(std::function<void(connection&)> handler);
     // The body of HEART_BEAT; empty = none is sent. Called on the io thread.
     void on_heartbeat(std::function<std::string()> body);
 
@@ -77,13 +79,16 @@ class runtime {
     // As doubt_route, but not sooner than `pause` after the last time for the topic.
     void suspect_route(const std::string& topic,
                        std::chrono::milliseconds pause = std::chrono::milliseconds{50});
+    // The routes of all topics that live there.
+    void suspect_routes_to(const connection& broker,
+                           std::chrono::milliseconds pause = std::chrono::milliseconds{50});
     [[nodiscard]] route_table& routes() { return routes_; }
     [[nodiscard]] broker_lookup lookup();
 
     // Heartbeats to all brokers now; `done` when every one has answered or failed.
     void send_heartbeats(std::function<void()> done = {});
-    // A heartbeat to one of them, which connects to it. On the io thread.
-    void register_with(connection& broker, std::function<void()> done = {}) {
+    // A heartbeat to one of them, which connects to it; `done` hears whether it was taken. On the io thread.
+    void register_with(connection& broker, std::function<void(bool)> done = {}) {
         send_heartbeat(broker, std::move(done));
     }
     // Says goodbye (35) for these groups to all brokers, and waits for the answers. Not on the io thread.
@@ -96,7 +101,7 @@ class runtime {
     void watch_silence();
     void route_answered(const std::string& topic, const call_outcome& outcome);
     void refresh_routes();
-    void send_heartbeat(connection& to, std::function<void()> done);
+    void send_heartbeat(connection& to, std::function<void(bool)> done);
     void answer_broker(connection& from, const answer& request);
 
     const client_options options_;
@@ -109,6 +114,7 @@ class runtime {
     std::atomic<std::thread::id> io_thread_id_{};
     std::function<void(const std::string&)> route_changed_;
     std::function<bool(connection&, const answer&)> broker_request_;
+    std::function<void(connection&)> broker_lost_;
     std::function<std::string()> heartbeat_body_;
     std::shared_ptr<const connection_hooks> broker_hooks_;
 

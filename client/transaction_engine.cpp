@@ -1,5 +1,7 @@
 #include "client/transaction_engine.hpp"
 
+#include "client/decision_wire.hpp"
+#include "client/retry_policy.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -11,24 +13,6 @@ namespace {
 
 // Checks come over connections that stand: one that was lost is made again this soon.
 constexpr std::chrono::milliseconds reconnect_interval{1'000};
-
-protocol::transaction_end to_wire(transaction_decision decision) {
-    switch (decision) {
-    case transaction_decision::commit:
-        return protocol::transaction_end::commit;
-    case transaction_decision::rollback:
-        return protocol::transaction_end::rollback;
-    case transaction_decision::unknown:
-        return protocol::transaction_end::unknown;
-    }
-    return protocol::transaction_end::unknown;
-}
-
-result<void> send_oneway(connection& broker, const protocol::end_transaction_request& request) {
-    const auto refused = broker.start_oneway(
-        [&](byte_buffer& out, const protocol::call& how) { protocol::append_request(out, how, request); });
-    return refused ? result<void>{error{errc::unavailable, refused->text}} : result<void>{};
-}
 
 } // namespace
 
@@ -49,6 +33,11 @@ result<void> transaction_producer::engine::start() {
         return error{errc::invalid_argument, "a transaction producer needs a checker"};
     client().on_broker_request(
         [this](connection& from, const answer& request) { return broker_asks(from, request); });
+    client().on_route_changed([this](const std::string&) { connect_all(); });
+    client().on_broker_lost([this](connection&) {
+        if (!std::exchange(looking_for_leaders_, true))
+            look_for_leaders(0);
+    });
     if (auto started = sending_->start(); !started)
         return started;
     checks_.start(options_.checker_threads);
@@ -65,6 +54,7 @@ void transaction_producer::engine::shutdown() {
         // Each of them ends, by an answer or by its timeout.
         std::unique_lock lock{mutex_};
         changed_.wait(lock, [this] { return unconfirmed_ == 0; });
+        ended_ = true;
     }
     sending_->shutdown();
 }
@@ -95,59 +85,6 @@ void transaction_producer::engine::half_answered(std::string topic, const send_r
                                "be decided: " +
                                    id.failure().message});
     done(half_message{{std::move(topic), sent.receipt(), id->position}, weak_from_this()});
-}
-
-// By the broker's name, because the node that took the half message may not lead any more.
-std::shared_ptr<connection> transaction_producer::engine::broker_of(const half_place& half) const {
-    const route_ptr route = client().routes().find(half.topic);
-    if (route == nullptr)
-        return nullptr;
-    for (const placed_queue& each : route->writable)
-        if (each.id.broker_name == half.receipt.broker_name)
-            return each.broker;
-    return nullptr;
-}
-
-void transaction_producer::engine::decide(const half_place& half, transaction_decision decision,
-                                          decision_callback done) {
-    const auto broker = broker_of(half);
-    if (broker == nullptr) {
-        if (done)
-            done(error{errc::unavailable,
-                       "no broker " + half.receipt.broker_name + " is known any more for " + half.topic});
-        return;
-    }
-    const protocol::end_transaction_request request{.producer_group = options_.sending.group,
-                                                    .state_table_offset = half.receipt.offset,
-                                                    .commit_log_offset = half.position,
-                                                    .verdict = to_wire(decision),
-                                                    .from_check = false,
-                                                    .message_id = half.receipt.message_id,
-                                                    .transaction_id = half.receipt.message_id,
-                                                    .topic = half.topic,
-                                                    .broker_name = half.receipt.broker_name};
-    // Brokers do not answer `unknown`.
-    if (done && decision != transaction_decision::unknown)
-        return ask_to_decide(*broker, request, std::move(done));
-    const auto sent = send_oneway(*broker, request);
-    if (done)
-        done(sent);
-}
-
-void transaction_producer::engine::ask_to_decide(connection& broker,
-                                                 const protocol::end_transaction_request& request,
-                                                 decision_callback done) {
-    {
-        const std::lock_guard lock{mutex_};
-        ++unconfirmed_;
-    }
-    ask(broker, request, {}, client().options().request_timeout,
-        [self = shared_from_this(), done = std::move(done)](const call_outcome& outcome) {
-            done(outcome.ok() ? result<void>{} : result<void>{to_error(outcome)});
-            const std::lock_guard lock{self->mutex_};
-            --self->unconfirmed_;
-            self->changed_.notify_all();
-        });
 }
 
 bool transaction_producer::engine::broker_asks(connection& from, const answer& request) {
@@ -195,15 +132,15 @@ void transaction_producer::engine::answer_check(const transaction_check& check) 
     } catch (...) {
         trouble({errc::internal, "the checker threw, which counts as unknown"});
     }
-    const auto sent = send_oneway(*check.from, {.producer_group = options_.sending.group,
-                                                .state_table_offset = check.number,
-                                                .commit_log_offset = check.position,
-                                                .verdict = to_wire(decision),
-                                                .from_check = true,
-                                                .message_id = check.transaction_id,
-                                                .transaction_id = check.transaction_id,
-                                                .topic = check.topic,
-                                                .broker_name = {}});
+    const auto sent = send_decision(*check.from, {.producer_group = options_.sending.group,
+                                                  .state_table_offset = check.number,
+                                                  .commit_log_offset = check.position,
+                                                  .verdict = to_wire(decision),
+                                                  .from_check = true,
+                                                  .message_id = check.transaction_id,
+                                                  .transaction_id = check.transaction_id,
+                                                  .topic = check.topic,
+                                                  .broker_name = {}});
     if (!sent)
         trouble(sent.failure());
 }
@@ -229,16 +166,48 @@ void transaction_producer::engine::find_brokers() {
         }
         brokers_known_ = true;
         client().keep(std::move(masters));
-        keep_connected();
+        connect_all();
     });
 }
 
-void transaction_producer::engine::keep_connected() {
-    if (!brokers_known_)
-        return find_brokers();
+bool transaction_producer::engine::all_connected() const {
+    const auto all = client().brokers();
+    return brokers_known_ && !all.empty() &&
+           std::all_of(all.begin(), all.end(), [](const auto& broker) { return broker->is_open(); });
+}
+
+void transaction_producer::engine::connect_all() {
     for (const auto& broker : client().brokers())
         if (!broker->is_open())
             client().register_with(*broker);
+}
+
+void transaction_producer::engine::keep_connected() {
+    if (all_connected())
+        return;
+    ask_who_leads();
+    connect_all();
+}
+
+void transaction_producer::engine::ask_who_leads() {
+    find_brokers();
+    for (const auto& broker : client().brokers())
+        if (!broker->is_open())
+            client().suspect_routes_to(*broker);
+}
+
+void transaction_producer::engine::look_for_leaders(unsigned questions_before) {
+    ask_who_leads();
+    const auto pause = leader_search_pause(questions_before);
+    if (pause >= reconnect_interval) { // from here on keep_connected() does it
+        looking_for_leaders_ = false;
+        return;
+    }
+    client().after(pause, [this, questions_before] {
+        if (!all_connected())
+            return look_for_leaders(questions_before + 1);
+        looking_for_leaders_ = false;
+    });
 }
 
 void transaction_producer::engine::trouble(error what) const {

@@ -35,25 +35,41 @@ class transaction_producer::engine : public decision_sink,
     [[nodiscard]] runtime& client() const { return sending_->client(); }
     void half_answered(std::string topic, const send_result& sent, const half_callback& done);
     [[nodiscard]] std::shared_ptr<connection> broker_of(const half_place& half) const;
-    void ask_to_decide(connection& broker, const protocol::end_transaction_request& request,
-                       decision_callback done);
+
+    // Decisions on their way (transaction_decisions.cpp).
+    struct pending_decision;
+    using decision_ptr = std::shared_ptr<pending_decision>;
+    void try_to_decide(const decision_ptr& decision);
+    void decision_answered(const decision_ptr& decision, const call_outcome& outcome);
+    void decide_at_next_leader(const decision_ptr& decision, error why);
+    void end_decision(const decision_ptr& decision, const result<void>& outcome);
+    [[nodiscard]] protocol::end_transaction_request request_of(const half_place& half,
+                                                               transaction_decision decision) const;
 
     bool broker_asks(connection& from, const answer& request);
     result<void> take_check(connection& from, const answer& request);
     void answer_check(const transaction_check& check);
 
     void find_brokers();
+    [[nodiscard]] bool all_connected() const;
+    void connect_all();
     void keep_connected();
+    void ask_who_leads();
+    // A broker is gone: asks who leads now, and registers there.
+    void look_for_leaders(unsigned questions_before);
 
     const transaction_producer_options options_;
     const checker check_;
     const std::shared_ptr<producer::engine> sending_;
     check_pool checks_;
-    bool brokers_known_ = false; // the io thread's own
+    // The io thread's own.
+    bool brokers_known_ = false;
+    bool looking_for_leaders_ = false;
 
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t unconfirmed_ = 0; // decisions that wait for an answer
+    bool ended_ = false;          // no more of them
 };
 
 } // namespace holdfast::client

@@ -36,7 +36,7 @@ struct transaction_producer_options {
     // broker, which asks again.
     unsigned checker_threads = 2;
     std::size_t max_waiting_checks = 1'024;
-    // send() then waits until the broker has answered the decision, too; else it goes out oneway.
+    // send() then waits until the broker has answered the decision, too; else it is on its way.
     bool confirm_decisions = false;
     // How long the broker waits before it asks for the first time; 0 = as the broker is configured.
     std::chrono::seconds first_check_after{0};

@@ -15,6 +15,7 @@ using protocol::request_code;
 fake_broker::fake_broker(std::uint16_t port)
     : acceptor_(io_, tcp::endpoint{boost::asio::ip::address_v4::loopback(), port}) {
     port_ = acceptor_.local_endpoint().port();
+    leader_ = address();
     topics_["TBW102"] = {.queues = 8, .permission = 7};
     accept();
     thread_ = std::thread{[this] { io_.run(); }};

@@ -126,6 +126,12 @@ class fake_broker {
                   const std::string& client_id);
     void close_connections();
 
+    // From now on this node does not lead: its routes name `leader` (empty = nobody), and what only a leader
+    // does it refuses as our followers do. With its own address it leads again.
+    void follow(const std::string& leader);
+    // Makes this node's messages, offsets, half messages and locks those of the other one.
+    void copy_state_of(const fake_broker& other);
+
     // Waits until `true_now` holds, looked at after every request; false after 10 s.
     bool wait_until(const std::function<bool()>& true_now);
     [[nodiscard]] int count(protocol::request_code code) const;
@@ -166,6 +172,8 @@ class fake_broker {
     void arrived(const session_ptr& session, const protocol::remoting_command& command);
     void closed(const session_ptr& session);
     void serve(const session_ptr& session, const protocol::remoting_command& command);
+    [[nodiscard]] bool leads() const { return leader_ == address(); }
+    bool serve_as_follower(const session_ptr& session, const protocol::remoting_command& command);
     void serve_send(const session_ptr& session, const protocol::remoting_command& command);
     void serve_pull(const session_ptr& session, const protocol::remoting_command& command);
     void serve_offset(const session_ptr& session, const protocol::remoting_command& command);
@@ -188,6 +196,7 @@ class fake_broker {
     boost::asio::io_context io_;
     boost::asio::ip::tcp::acceptor acceptor_;
     std::uint16_t port_ = 0;
+    std::string leader_; // whom routes name
     std::thread thread_;
 
     mutable std::recursive_mutex mutex_;

@@ -43,6 +43,8 @@ void answer(const session_ptr& session, const protocol::remoting_command& comman
 } // namespace
 
 void fake_broker::serve(const session_ptr& session, const protocol::remoting_command& command) {
+    if (!leads() && serve_as_follower(session, command))
+        return;
     switch (command.request()) {
     case request_code::send_message_v2:
     case request_code::send_batch_message:
@@ -276,8 +278,11 @@ void fake_broker::notify_group(const std::string& group) {
 }
 
 void fake_broker::serve_topic(const session_ptr& session, const protocol::remoting_command& command) {
-    const protocol::broker_data self{
-        .cluster = "fake-cluster", .broker_name = broker_name, .addresses = {{0, address()}}};
+    protocol::broker_data self{.cluster = "fake-cluster", .broker_name = broker_name, .addresses = {}};
+    if (!leads())
+        self.addresses[1] = address();
+    if (!leader_.empty())
+        self.addresses[0] = leader_;
     const std::string topic{command.find("topic").value_or("")};
     std::string body;
     switch (command.request()) {

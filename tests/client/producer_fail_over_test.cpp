@@ -40,6 +40,21 @@ TEST_F(producer_at_two_nodes, goes_to_the_new_leader_when_the_old_one_is_gone) {
     EXPECT_EQ(second_.bodies("T"), std::vector<std::string>{"after"});
 }
 
+// What is not sent again must not stay at a dead node until the next look at the routes, in 30 s.
+TEST_F(producer_at_two_nodes, finds_the_new_leader_without_retries) {
+    auto with = options();
+    with.retries = 0;
+    producer sender{with};
+    ASSERT_TRUE(sender.start().ok());
+    ASSERT_TRUE(sender.send(hello("before")).ok());
+    first_.reset();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    bool sent = false;
+    while (!sent && std::chrono::steady_clock::now() < deadline)
+        sent = sender.send(hello("after")).ok();
+    EXPECT_TRUE(sent);
+}
+
 TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_when_another_one_leads) {
     first_->on(protocol::request_code::send_message_v2,
                [](const testing::seen_request&) { return testing::script_says::stay_silent; });

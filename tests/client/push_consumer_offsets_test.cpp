@@ -27,6 +27,19 @@ class consumer_offsets : public consumer_at_a_fake {
         for (int number = 0; number < 6; ++number)
             broker_->store("T", 0, std::to_string(number));
     }
+    // Answers the first pull of the topic like this; the others are served.
+    void answer_first_pull(response_code code, const protocol::pull_message_response& with,
+                           std::string body = {}) {
+        broker_->on(request_code::pull_message, [=, said = false](const seen_request& request) mutable {
+            if (*request.command.find("topic") != "T" || std::exchange(said, true))
+                return script_says::serve;
+            byte_buffer out;
+            protocol::append_response(out, protocol::answer_to::of(request.command), with, as_bytes(body),
+                                      code);
+            request.from->write(out.view());
+            return script_says::stay_silent;
+        });
+    }
 };
 
 TEST_F(consumer_offsets, begin_at_the_end_of_a_queue_by_default) {
@@ -104,19 +117,9 @@ TEST_F(consumer_offsets, wait_when_the_end_of_the_queue_is_not_known) {
 // Trap T2: one answer 21 moves nothing.
 TEST_F(consumer_offsets, are_not_moved_by_a_single_answer_21) {
     broker_->set_committed("G", "T", 0, 2);
-    bool said = false;
-    broker_->on(request_code::pull_message, [&](const seen_request& request) {
-        if (*request.command.find("topic") != "T" || std::exchange(said, true))
-            return script_says::serve;
-        byte_buffer out;
-        protocol::append_response(out, protocol::answer_to::of(request.command),
-                                  protocol::pull_message_response{.next_begin_offset = queue_offset{5},
-                                                                  .min_offset = queue_offset{5},
-                                                                  .max_offset = queue_offset{6}},
-                                  {}, response_code::pull_offset_moved);
-        request.from->write(out.view());
-        return script_says::stay_silent;
-    });
+    answer_first_pull(
+        response_code::pull_offset_moved,
+        {.next_begin_offset = queue_offset{5}, .min_offset = queue_offset{5}, .max_offset = queue_offset{6}});
     const auto consumer = consume(options());
     ASSERT_TRUE(seen_.wait_for(4));
     EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("2", "3", "4", "5"));
@@ -125,19 +128,9 @@ TEST_F(consumer_offsets, are_not_moved_by_a_single_answer_21) {
 // An offset within the queue needs no correction: a broker that moves it tells about a reset (222), once.
 TEST_F(consumer_offsets, are_moved_at_once_by_a_reset) {
     broker_->set_committed("G", "T", 0, 4);
-    bool said = false;
-    broker_->on(request_code::pull_message, [&](const seen_request& request) {
-        if (*request.command.find("topic") != "T" || std::exchange(said, true))
-            return script_says::serve;
-        byte_buffer out;
-        protocol::append_response(out, protocol::answer_to::of(request.command),
-                                  protocol::pull_message_response{.next_begin_offset = queue_offset{1},
-                                                                  .min_offset = queue_offset{0},
-                                                                  .max_offset = queue_offset{6}},
-                                  {}, response_code::pull_offset_moved);
-        request.from->write(out.view());
-        return script_says::stay_silent;
-    });
+    answer_first_pull(
+        response_code::pull_offset_moved,
+        {.next_begin_offset = queue_offset{1}, .min_offset = queue_offset{0}, .max_offset = queue_offset{6}});
     const auto consumer = consume(options());
     ASSERT_TRUE(wait_committed(0, 6));
     EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("1", "2", "3", "4", "5"));
@@ -179,19 +172,9 @@ TEST_F(consumer_offsets, survive_refused_pulls) {
 
 TEST_F(consumer_offsets, go_with_an_empty_answer_20) {
     broker_->set_committed("G", "T", 0, 0);
-    bool skipped = false;
-    broker_->on(request_code::pull_message, [&](const seen_request& request) {
-        if (*request.command.find("topic") != "T" || std::exchange(skipped, true))
-            return script_says::serve;
-        byte_buffer out;
-        protocol::append_response(out, protocol::answer_to::of(request.command),
-                                  protocol::pull_message_response{.next_begin_offset = queue_offset{3},
-                                                                  .min_offset = queue_offset{0},
-                                                                  .max_offset = queue_offset{6}},
-                                  {}, response_code::pull_retry_immediately);
-        request.from->write(out.view());
-        return script_says::stay_silent;
-    });
+    answer_first_pull(
+        response_code::pull_retry_immediately,
+        {.next_begin_offset = queue_offset{3}, .min_offset = queue_offset{0}, .max_offset = queue_offset{6}});
     const auto consumer = consume(options());
     ASSERT_TRUE(seen_.wait_for(3));
     EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("3", "4", "5"));
@@ -200,28 +183,19 @@ TEST_F(consumer_offsets, go_with_an_empty_answer_20) {
 
 TEST_F(consumer_offsets, keep_what_was_read_before_a_damaged_record) {
     broker_->set_committed("G", "T", 0, 0);
-    bool damaged = false;
-    broker_->on(request_code::pull_message, [&](const seen_request& request) {
-        if (*request.command.find("topic") != "T" || std::exchange(damaged, true))
-            return script_says::serve;
-        const protocol::stored_message good{.queue = queue_number{0},
-                                            .offset = queue_offset{0},
-                                            .body = as_bytes("0"),
-                                            .topic = "T",
-                                            .properties = {},
-                                            .more_properties = {}};
-        std::string body(good.size(), '\0');
-        protocol::write_stored_message(reinterpret_cast<std::byte*>(body.data()), good);
-        body += std::string(120, '\x7f');
-        byte_buffer out;
-        protocol::append_response(out, protocol::answer_to::of(request.command),
-                                  protocol::pull_message_response{.next_begin_offset = queue_offset{2},
-                                                                  .min_offset = queue_offset{0},
-                                                                  .max_offset = queue_offset{6}},
-                                  as_bytes(body));
-        request.from->write(out.view());
-        return script_says::stay_silent;
-    });
+    const protocol::stored_message good{.queue = queue_number{0},
+                                        .offset = queue_offset{0},
+                                        .body = as_bytes("0"),
+                                        .topic = "T",
+                                        .properties = {},
+                                        .more_properties = {}};
+    std::string body(good.size(), '\0');
+    protocol::write_stored_message(reinterpret_cast<std::byte*>(body.data()), good);
+    body += std::string(120, '\x7f');
+    answer_first_pull(
+        response_code::success,
+        {.next_begin_offset = queue_offset{2}, .min_offset = queue_offset{0}, .max_offset = queue_offset{6}},
+        body);
     const auto consumer = consume(options());
     ASSERT_TRUE(seen_.wait_for(6));
     EXPECT_THAT(seen_.bodies(), UnorderedElementsAre("0", "1", "2", "3", "4", "5"));

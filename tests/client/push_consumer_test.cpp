@@ -257,6 +257,32 @@ TEST_F(push_consuming, keeps_its_queues_while_the_member_list_is_empty_or_unknow
     EXPECT_EQ(of_topic(*consumer), 1);
 }
 
+TEST_F(push_consuming, asks_for_the_members_again_when_they_change_under_the_question) {
+    broker_->add_topic("T", 2);
+    auto with = options();
+    with.rebalance_interval = std::chrono::minutes{1};
+    with.client.client_id = "a";
+    const auto one = consume(with);
+    ASSERT_TRUE(broker_->wait_until([&] { return of_topic(*one) == 2; }));
+    // Two more notices while the question about the first one waits for its answer.
+    int asked = 0;
+    broker_->on(request_code::get_consumer_list_by_group, [&](const seen_request& request) {
+        if (++asked > 2)
+            return script_says::serve;
+        broker_->hold(request);
+        return script_says::stay_silent;
+    });
+    const protocol::notify_consumer_ids_changed_request notice{.consumer_group = "G"};
+    broker_->tell_group("G", notice, true);
+    ASSERT_TRUE(broker_->wait_until([&] { return broker_->held() == 2; })) << "of the topic and its retries";
+    broker_->tell_group("G", notice, true);
+    broker_->tell_group("G", protocol::check_transaction_state_request{}, false);
+    // The answer to what it does not know says that it has seen the notice.
+    ASSERT_TRUE(broker_->wait_until([&] { return !broker_->answers().empty(); }));
+    broker_->release({0, 1});
+    EXPECT_TRUE(broker_->wait_until([&] { return asked == 4; }));
+}
+
 TEST_F(push_consuming, goes_on_after_a_restart_of_the_broker) {
     broker_->add_topic("T", 1);
     broker_->set_committed("G", "T", 0, 0);
