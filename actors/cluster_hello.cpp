@@ -7,7 +7,8 @@ namespace holdfast::actors {
 
 std::string encode(const cluster_hello& hello) {
     return "address=" + hello.address + " segment=" + std::to_string(hello.segment_bytes) +
-           " empty=" + (hello.has_empty_log ? "1" : "0");
+           " empty=" + (hello.has_empty_log ? "1" : "0") + " reads=" + (hello.serves_reads ? "1" : "0") +
+           " full=" + (hello.is_full ? "1" : "0");
 }
 
 std::optional<cluster_hello> decode_cluster_hello(const std::string& text) {
@@ -29,6 +30,10 @@ std::optional<cluster_hello> decode_cluster_hello(const std::string& text) {
         } else if (name == "empty") {
             hello.has_empty_log = value == "1";
             says_emptiness = true;
+        } else if (name == "reads") {
+            hello.serves_reads = value == "1";
+        } else if (name == "full") {
+            hello.is_full = value == "1";
         }
     }
     if (hello.address.empty() || hello.segment_bytes == 0 || !says_emptiness)

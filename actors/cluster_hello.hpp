@@ -1,5 +1,5 @@
 // What nodes of a group tell each other about themselves beside name and incarnation, as one line of text:
-// "address=10.0.0.1:10911 segment=1073741824 empty=0".
+// "address=10.0.0.1:10911 segment=1073741824 empty=0 reads=1 full=0".
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,8 @@ struct cluster_hello {
     std::string address;             // where clients reach it
     std::uint64_t segment_bytes = 0; // the log's; must agree, or positions would not
     bool has_empty_log = false;
+    bool serves_reads = false; // while it follows; not said: false
+    bool is_full = false;      // its disk: it would refuse messages; not said: false
     friend bool operator==(const cluster_hello&, const cluster_hello&) = default;
 };
 

@@ -16,6 +16,7 @@ struct follower_standing {
     log_position matched; // flushed there and the same as here
     std::chrono::milliseconds silent_for{0};
     bool is_streaming = false;
+    bool is_member = false; // one of the members, and not another node under its name
 };
 
 struct cluster_standing {
@@ -25,6 +26,14 @@ struct cluster_standing {
     std::string leader; // a node's name; empty = unknown
     std::vector<consensus::member> members;
     std::map<std::string, follower_standing> followers; // of a leader
+};
+
+// What a node of the group says of itself.
+struct group_node {
+    std::string address;       // where clients reach it: "10.0.0.1:10911"
+    bool serves_reads = false; // while it follows
+    bool is_full = false;      // its disk
+    bool is_reached = true;    // now
 };
 
 class cluster_view {
@@ -42,20 +51,27 @@ class cluster_view {
         return standing_.leader;
     }
 
-    // Where clients reach a node of the group: "10.0.0.1:10911".
-    void set_address(const std::string& node, std::string address) {
+    // This node, or one that was reached, says this of itself.
+    void found(const std::string& node, group_node said) {
         const std::lock_guard lock{mutex_};
-        addresses_[node] = std::move(address);
+        nodes_[node] = std::move(said);
+        nodes_[node].is_reached = true;
     }
-    [[nodiscard]] std::map<std::string, std::string> addresses() const {
+    void lost(const std::string& node) {
         const std::lock_guard lock{mutex_};
-        return addresses_;
+        if (const auto known = nodes_.find(node); known != nodes_.end())
+            known->second.is_reached = false;
+    }
+    // All that were ever found, by name.
+    [[nodiscard]] std::map<std::string, group_node> nodes() const {
+        const std::lock_guard lock{mutex_};
+        return nodes_;
     }
 
   private:
     mutable std::mutex mutex_;
     cluster_standing standing_;
-    std::map<std::string, std::string> addresses_;
+    std::map<std::string, group_node> nodes_;
 };
 
 } // namespace holdfast::actors

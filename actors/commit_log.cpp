@@ -85,6 +85,9 @@ void commit_log_state::carry_out(broker::effects effects) {
                             wanted_entries{std::move(wanted), replica_->handed()}));
     publish(effects.changes);
     answer(std::move(effects.applied));
+    for (const auto& told : effects.standings)
+        if (auto asked = asking_.extract(told.ticket); !asked.empty())
+            asked.mapped().deliver(told.is_leading);
     if (effects.fenced) {
         environment_.on_fenced(*effects.fenced);
         fail_all(
@@ -231,6 +234,8 @@ void commit_log_state::tick() {
         checkpoint();
     if (replica_->applied() > indexed_until_)
         tell_indexer();
+    if (environment_.cluster != nullptr)
+        watch_fullness();
 }
 
 void commit_log_state::plan(log_position wanted, timestamp_ms oldest_kept) {
@@ -296,6 +301,23 @@ void commit_log_state::finish_stopping() {
         drained_.deliver(drained_atom::value);
 }
 
+namespace {
+
+// Whichever ends first. An index of keys that fails ends nothing.
+void end_together(commit_log_actor::pointer log, const commit_log_helpers& helpers) {
+    log->link_to(helpers.flusher);
+    if (helpers.second_flusher)
+        log->link_to(helpers.second_flusher);
+    log->link_to(helpers.checkpointer);
+    for (const auto& each : helpers.replicators)
+        log->link_to(each.second);
+    if (helpers.indexer)
+        log->attach_functor(
+            [indexer = helpers.indexer] { caf::anon_send_exit(indexer, caf::exit_reason::user_shutdown); });
+}
+
+} // namespace
+
 commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<commit_log_state> self,
                                            std::shared_ptr<broker::replica> replica,
                                            commit_log_environment environment, commit_log_settings settings,
@@ -309,10 +331,7 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
     auto& state = self->state;
     state.set_up(self, std::move(*replica), std::move(environment), settings);
     auto helpers = make_helpers(self);
-    self->link_to(helpers.flusher);
-    if (helpers.second_flusher)
-        self->link_to(helpers.second_flusher);
-    self->link_to(helpers.checkpointer);
+    end_together(self, helpers);
     state.connect(std::move(helpers));
     return {
         [self](start_atom) { self->state.start(); },
@@ -334,6 +353,7 @@ commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<co
         },
         [self](trim_atom, const trim_plan_ptr& plan) { self->state.trim(*plan); },
         [self](halves_atom, const half_query_ptr& query) { return self->state.halves(*query); },
+        [self](standing_atom) { return self->state.standing(); },
         [self](stop_atom) { return self->state.stop(); },
     };
 }

@@ -10,8 +10,10 @@
 #include "actors/committed_view.hpp"
 #include "actors/messages.hpp"
 #include "actors/wake_registry.hpp"
+#include "broker/full_disk_rule.hpp"
 #include "broker/half_walk.hpp"
 #include "broker/replica.hpp"
+#include "consensus/message_frames.hpp"
 #include "storage/entry_cache.hpp"
 #include "storage/hard_state.hpp"
 
@@ -61,6 +63,9 @@ struct commit_log_environment {
     std::function<void(const std::string& peer, const peer_frame& frame)> on_log_bytes;
     // Before anything of the first entry of an empty log leaves this node.
     std::function<void()> on_first_entry;
+    // Whether messages are refused because of the disk, and who is told when that changes.
+    std::function<bool()> is_full;
+    std::function<void(bool)> on_full;
     // It led, and no longer does.
     std::function<void()> on_deposed;
     // Another replica must take its place: broker::effects::is_seeded, or begin_at with a position.
@@ -98,6 +103,7 @@ class commit_log_state {
     void plan(log_position wanted, timestamp_ms oldest_kept);
     void trim(const trim_plan& plan);
     half_report_ptr halves(const half_query& query);
+    caf::result<bool> standing();
     caf::result<drained_atom> stop();
 
   private:
@@ -116,6 +122,7 @@ class commit_log_state {
     void publish(const broker::state_changes& changes);
     void publish_standing();
     void follow_role();
+    void watch_fullness();
     [[nodiscard]] broker::steady_ms steady_now() const;
     void checkpoint();
     void tell_indexer();
@@ -131,9 +138,12 @@ class commit_log_state {
     checkpointer_actor checkpointer_;
     key_indexer_actor indexer_;
     std::map<std::string, replicator_actor> replicators_;
+    std::map<std::string, consensus::frame_reader> frames_from_; // by peer
 
     std::deque<waiting_appender> waiting_; // in log order
     std::uint64_t next_ticket_ = 1;
+    std::map<broker::standing_ticket, caf::typed_response_promise<bool>> asking_;
+    std::uint64_t next_standing_ = 1;
     // Outcomes of this turn by appender; almost always one or two.
     std::vector<std::pair<appender_actor, std::vector<batch_outcome>>> outcomes_;
 
@@ -148,10 +158,13 @@ class commit_log_state {
     bool stopping_ = false;
     broker::steady_ms stopping_since_{0};
     std::string leader_told_;
+    broker::full_disk_rule full_disk_;
+    bool full_told_ = false;
     caf::typed_response_promise<drained_atom> drained_;
 };
 
-// `make_helpers` is called once, with the new actor's handle, before it handles any message.
+// `make_helpers` is called once, with the new actor's handle and on its thread, before it handles any
+// message. The helpers end with the log.
 commit_log_actor::behavior_type commit_log(commit_log_actor::stateful_pointer<commit_log_state> self,
                                            std::shared_ptr<broker::replica> replica,
                                            commit_log_environment environment, commit_log_settings settings,

@@ -4,10 +4,20 @@
 #include "actors/commit_log.hpp"
 #include "broker/log_bytes.hpp"
 
+#include <algorithm>
 #include <spdlog/spdlog.h>
 #include <utility>
 
 namespace holdfast::actors {
+namespace {
+
+bool is_member(const consensus::raft& raft, const std::string& name, const consensus::progress& node) {
+    const auto& members = raft.members();
+    return std::find(members.begin(), members.end(), consensus::member{name, node.incarnation}) !=
+           members.end();
+}
+
+} // namespace
 
 broker::steady_ms commit_log_state::steady_now() const {
     return std::chrono::duration_cast<broker::steady_ms>(self_->clock().now().time_since_epoch());
@@ -27,7 +37,7 @@ void commit_log_state::received(const std::string& from, const peer_frame& frame
         return;
     }
     auto message =
-        consensus::decode_message(frame.head, frame.body.empty() ? shared_bytes{} : frame.body.front());
+        frames_from_[from].receive(frame.head, frame.body.empty() ? shared_bytes{} : frame.body.front());
     if (!message.ok() || message->from.name != from || message->to != replica_->raft().self().name) {
         spdlog::warn("{} sent what is no message of its own to this node: {}", from,
                      message.ok() ? "wrong names" : message.failure().message);
@@ -50,12 +60,21 @@ void commit_log_state::found(const std::string& peer, const std::string& incarna
             peer, said->segment_bytes, settings_.segment_bytes);
         return;
     }
-    environment_.cluster->set_address(peer, said->address);
+    environment_.cluster->found(peer, {said->address, said->serves_reads, said->is_full});
     carry_out(replica_->step(broker::peer_found{{peer, incarnation}, said->has_empty_log, steady_now()}));
 }
 
 void commit_log_state::lost(const std::string& peer) {
+    environment_.cluster->lost(peer);
     carry_out(replica_->step(broker::peer_lost{peer, steady_now()}));
+}
+
+caf::result<bool> commit_log_state::standing() {
+    const broker::standing_ticket ticket{next_standing_++};
+    auto promise = self_->make_response_promise<bool>();
+    asking_.emplace(ticket, promise);
+    carry_out(replica_->step(broker::standing_asked{ticket, steady_now()}));
+    return promise;
 }
 
 void commit_log_state::read(broker::entries_read& entries) {
@@ -74,12 +93,35 @@ void commit_log_state::cut(const flush_report& report) {
 
 void commit_log_state::send_to_peers(std::vector<consensus::message> messages) {
     for (auto& message : messages) {
-        peer_frame frame;
-        frame.head = consensus::encode_head(message);
-        if (auto* const request = std::get_if<consensus::append_request>(&message.body))
-            frame.body = std::move(request->entries);
-        environment_.send_to_peer(message.to, std::move(frame));
+        const auto to = message.to;
+        for (auto& frame : consensus::to_frames(std::move(message)))
+            environment_.send_to_peer(to, {std::move(frame.head), std::move(frame.body)});
     }
+}
+
+// Who refuses messages for lack of room lets somebody lead who need not.
+void commit_log_state::watch_fullness() {
+    const bool is_full = environment_.is_full();
+    if (is_full != full_told_)
+        environment_.on_full(is_full);
+    full_told_ = is_full;
+    const auto now = steady_now();
+    const auto longest_silence = 30 * settings_.raft_interval; // some heartbeats
+    const auto& raft = replica_->raft();
+    std::vector<broker::full_disk_rule::follower> followers;
+    for (const auto& [name, node] : environment_.cluster->nodes()) {
+        const auto seen = raft.followers().find(name);
+        const bool is_caught_up = seen != raft.followers().end() && is_member(raft, name, seen->second) &&
+                                  !seen->second.is_probing && seen->second.matched >= raft.commit() &&
+                                  now - seen->second.heard < longest_silence;
+        if (name != raft.self().name)
+            followers.push_back({name, is_caught_up, node.is_reached && !node.is_full});
+    }
+    const auto to = full_disk_.decide(replica_->ready() && !stopping_, is_full, followers, now);
+    if (!to)
+        return;
+    spdlog::warn("this node's disk is full: {} shall lead, which has room", *to);
+    carry_out(replica_->step(broker::lead_given{*to}));
 }
 
 void commit_log_state::publish_standing() {
@@ -91,8 +133,10 @@ void commit_log_state::publish_standing() {
     standing.leader = raft.leader();
     standing.members = raft.members();
     const auto now = steady_now();
-    for (const auto& [name, follower] : raft.followers())
-        standing.followers[name] = {follower.matched, now - follower.heard, !follower.is_probing};
+    for (const auto& [name, follower] : raft.followers()) {
+        standing.followers[name] = {follower.matched, now - follower.heard, !follower.is_probing,
+                                    is_member(raft, name, follower)};
+    }
     environment_.cluster->publish(std::move(standing));
     if (raft.leader() != leader_told_) {
         leader_told_ = raft.leader();

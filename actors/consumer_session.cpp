@@ -126,7 +126,39 @@ void consumer_session_state::pull(const network::frame_batch& frames, std::uint3
         return park({std::string{request->topic},
                      by_member ? std::string{request->consumer_group} : std::string{}, checked->range,
                      std::move(checked->filter), to, self_->clock().now() + checked->hold});
+    case pull_outcome::beyond_end:
+        return answer_beyond_end(checked->range, to);
     }
+}
+
+// A consumer that comes from another leader may know more than this one does (trap T2).
+void consumer_session_state::answer_beyond_end(const pull_range& range, const protocol::answer_to& to) {
+    when_leading([this, range, to] {
+        if (range.from > environment_->view->queues().bounds(range.queue).last)
+            reader_->answer_beyond_end(range, to, answers_);
+        else
+            reader_->answer_nothing_new(range, to, answers_); // it has come meanwhile
+    });
+}
+
+// What is not there, and where a queue ends, a leader may say only while it leads: another may have been
+// elected meanwhile, and has more. One that can't be sure says nothing; its connections are about to be
+// closed.
+void consumer_session_state::when_leading(std::function<void()> then) {
+    if (environment_->cluster == nullptr)
+        return then();
+    self_->request(environment_->log, limits::request_timeout, standing_atom::value)
+        .then(
+            [this, then](bool is_leading) {
+                if (!is_leading)
+                    return;
+                then();
+                send_answers();
+            },
+            [this](const caf::error&) {
+                spdlog::warn("no answer to {}: no majority of the group answered in time",
+                             connection_->peer().text);
+            });
 }
 
 // Notes who pulls the queue. When an operator has moved the group's offset there, the consumer is told so
@@ -210,6 +242,8 @@ void consumer_session_state::look_again(parking_slot slot) {
         return;
     case pull_outcome::nothing_new:
         return park(std::move(pull));
+    case pull_outcome::beyond_end:
+        return answer_beyond_end(pull.range, pull.answer);
     case pull_outcome::elsewhere:
         // A burst pushed it out of memory before it was looked at: the client asks again, and a reader gets
         // it.

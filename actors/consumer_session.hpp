@@ -12,6 +12,7 @@
 #include "actors/session_environment.hpp"
 
 #include <deque>
+#include <functional>
 #include <set>
 #include <unordered_map>
 
@@ -45,10 +46,13 @@ class consumer_session_state {
     void pull(const network::frame_batch& frames, std::uint32_t index);
     bool answer_moved(std::string_view group, const pull_range& range, const protocol::answer_to& to);
     void park(parked_pull pull);
+    void answer_beyond_end(const pull_range& range, const protocol::answer_to& to);
     void look_again(parking_slot slot);
     // consumer_session_groups.cpp
     void update_offset();
     void query_offset();
+    void answer_offset(const std::string& group, queue_key queue, const protocol::answer_to& to,
+                       bool zero_forbidden);
     void bounds_of_queue();
     void heart_beat();
     [[nodiscard]] std::string register_producers(const protocol::heartbeat& beat);
@@ -60,6 +64,7 @@ class consumer_session_state {
 
     template <class Request>
     std::optional<Request> decode();
+    void when_leading(std::function<void()> then);
     broker::topic_ptr existing_topic(std::string_view name, queue_number queue);
     void commit(std::string_view group, queue_key queue, queue_offset next, bool answered);
     void refuse(protocol::response_code code, std::string_view remark);

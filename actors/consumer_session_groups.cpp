@@ -62,17 +62,24 @@ void consumer_session_state::query_offset() {
     if (!request)
         return;
     const auto topic = environment_->view->find_topic(request->topic);
+    const auto to = protocol::answer_to::of(command_);
     // A topic that is not there has no offsets: the one case in which "nothing stored" is known without
     // asking.
     if (!topic)
-        return refuse(response_code::query_not_found,
-                      "the topic " + std::string{request->topic} + " does not exist, so no offset is stored");
-    const queue_key queue{topic->id, request->queue};
-    const auto to = protocol::answer_to::of(command_);
-    const bool zero_forbidden = request->set_zero_if_not_found == false;
-    self_
-        ->request(environment_->directory, limits::request_timeout, query_atom::value,
-                  std::string{request->consumer_group}, queue)
+        return when_leading([this, to, name = std::string{request->topic}] {
+            protocol::append_failure(answers_, to, response_code::query_not_found,
+                                     "the topic " + name + " does not exist, so no offset is stored");
+        });
+    when_leading([this, to, group = std::string{request->consumer_group},
+                  queue = queue_key{topic->id, request->queue},
+                  zero_forbidden = request->set_zero_if_not_found == false] {
+        answer_offset(group, queue, to, zero_forbidden);
+    });
+}
+
+void consumer_session_state::answer_offset(const std::string& group, queue_key queue,
+                                           const protocol::answer_to& to, bool zero_forbidden) {
+    self_->request(environment_->directory, limits::request_timeout, query_atom::value, group, queue)
         .then(
             [this, to, queue, zero_forbidden](std::int64_t stored) {
                 const auto bounds = environment_->view->queues().bounds(queue);
@@ -104,13 +111,16 @@ void consumer_session_state::bounds_of_queue() {
     if (!request)
         return;
     const bool wants_max = command_.request() == request_code::get_max_offset;
-    const auto topic = environment_->view->find_topic(request->topic);
-    protocol::offset_response answer{queue_offset{wants_max ? 0 : -1}};
-    if (topic && request->queue.value() < std::max(topic->read_queues, topic->write_queues)) {
-        const auto bounds = environment_->view->queues().bounds({topic->id, request->queue});
-        answer.offset = wants_max ? bounds.last : bounds.first;
-    }
-    protocol::append_response(answers_, protocol::answer_to::of(command_), answer);
+    when_leading([this, wants_max, name = std::string{request->topic}, queue = request->queue,
+                  to = protocol::answer_to::of(command_)] {
+        const auto topic = environment_->view->find_topic(name);
+        protocol::offset_response answer{queue_offset{wants_max ? 0 : -1}};
+        if (topic && queue.value() < std::max(topic->read_queues, topic->write_queues)) {
+            const auto bounds = environment_->view->queues().bounds({topic->id, queue});
+            answer.offset = wants_max ? bounds.last : bounds.first;
+        }
+        protocol::append_response(answers_, to, answer);
+    });
 }
 
 // --- membership

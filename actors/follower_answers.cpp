@@ -1,39 +1,110 @@
 #include "actors/follower_answers.hpp"
 
 #include "actors/frame_decoding.hpp"
-#include "base/byte_buffer.hpp"
+#include "actors/limits.hpp"
 
 namespace holdfast::actors {
 
 using protocol::request_code;
 using protocol::response_code;
 
-void answer_as_follower(const connection_ptr& connection, const session_frames& frames,
-                        const std::string& why) {
-    thread_local protocol::remoting_command command;
-    byte_buffer out;
-    for (const auto index : frames.chosen) {
-        if (!decode_frame(frames.frames, index, *connection, command) || command.is_oneway())
-            continue;
-        const auto to = protocol::answer_to::of(command);
-        switch (command.request()) {
-        case request_code::query_consumer_offset:
-        case request_code::search_offset_by_timestamp:
-        case request_code::get_max_offset:
-        case request_code::get_min_offset:
-            if (!out.empty())
-                connection->send(out.release());
-            return connection->close_after_flush("asked for offsets that only the leader may tell: " + why);
-        case request_code::heart_beat: // clients send them to every address of the route
-        case request_code::unregister_client:
-            protocol::append_success(out, to);
-            break;
-        default:
-            protocol::append_failure(out, to, response_code::service_not_available, why);
+follower_answers::follower_answers(connection_ptr connection,
+                                   std::shared_ptr<const session_environment> environment)
+    : connection_(std::move(connection)),
+      environment_(std::move(environment)),
+      stays_(limits::follower_stay, limits::max_followed_queues) {}
+
+bool follower_answers::serves_reads() const {
+    const auto health = environment_->health->now();
+    return environment_->config->follower_reads && environment_->cluster != nullptr &&
+           (health == health::healthy || health == health::disk_full);
+}
+
+void follower_answers::answer(const session_frames& frames) {
+    for (const auto index : frames.chosen)
+        if (decode_frame(frames.frames, index, *connection_, command_) && !answer(frames.frames, index))
+            return;
+    send_answers();
+}
+
+bool follower_answers::answer(const network::frame_batch& frames, std::uint32_t index) {
+    const auto to = protocol::answer_to::of(command_);
+    const auto why = environment_->health->reason();
+    switch (command_.request()) {
+    case request_code::query_consumer_offset:
+    case request_code::search_offset_by_timestamp:
+    case request_code::get_max_offset:
+    case request_code::get_min_offset:
+        if (command_.is_oneway())
+            return true;
+        send_answers();
+        connection_->close_after_flush("asked for offsets that only the leader may tell: " + why);
+        return false;
+    case request_code::pull_message:
+    case request_code::lite_pull_message:
+    case request_code::view_message_by_id:
+    case request_code::query_message:
+        if (serves_reads()) {
+            to_reader(frames, index);
+            return true;
         }
+        break;
+    case request_code::heart_beat: // clients send them to every address of the route
+        if (serves_reads())
+            note_subscriptions();
+        [[fallthrough]];
+    case request_code::unregister_client:
+        if (!command_.is_oneway())
+            protocol::append_success(answers_, to);
+        return true;
+    default:
+        break;
     }
-    if (!out.empty())
-        connection->send(out.release());
+    if (!command_.is_oneway())
+        protocol::append_failure(answers_, to, response_code::service_not_available, why);
+    return true;
+}
+
+void follower_answers::to_reader(const network::frame_batch& frames, std::uint32_t index) {
+    auto job = std::make_shared<read_job>();
+    job->connection = connection_;
+    job->frames = frames;
+    job->frame = index;
+    job->as_follower = true;
+    prepare_pull(*job);
+    next_reader_ = (next_reader_ + 1) % environment_->readers.size();
+    caf::anon_send(environment_->readers[next_reader_], read_atom::value, read_job_ptr{std::move(job)});
+}
+
+void follower_answers::prepare_pull(read_job& job) {
+    const auto request = protocol::decode_header<protocol::pull_message_request>(command_);
+    if (!request.ok())
+        return; // another request, or the reader says what is wrong
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    job.may_stay = stays_.may_stay(request->consumer_group, request->topic, request->queue,
+                                   std::chrono::duration_cast<std::chrono::milliseconds>(now));
+    const auto heard = heard_.find({std::string{request->consumer_group}, std::string{request->topic}});
+    if (heard != heard_.end() && heard->second.version >= request->subscription_version)
+        job.filter = heard->second.filter;
+}
+
+void follower_answers::note_subscriptions() {
+    const auto beat = protocol::decode_heartbeat(command_.body());
+    if (!beat.ok())
+        return;
+    heard_.clear(); // a heartbeat says everything
+    for (const auto& consumer : beat->consumers)
+        for (const auto& subscription : consumer.subscriptions) {
+            auto filter = protocol::tag_filter::parse(subscription.expression);
+            const bool by_tag = subscription.expression_type.empty() || subscription.expression_type == "TAG";
+            if (by_tag && filter.ok() && heard_.size() < limits::max_heard_subscriptions)
+                heard_[{consumer.group, subscription.topic}] = {subscription.version, std::move(*filter)};
+        }
+}
+
+void follower_answers::send_answers() {
+    if (!answers_.empty())
+        connection_->send(answers_.release());
 }
 
 } // namespace holdfast::actors

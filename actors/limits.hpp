@@ -35,6 +35,14 @@ inline constexpr std::size_t max_deliveries_per_entry = 4'096;
 inline constexpr std::size_t max_recalls_waiting = 10'000;
 // How long a pull may be held: well below the 30 s at which clients give up (trap T18).
 inline constexpr std::chrono::milliseconds max_suspend{20'000};
+// A consumer that reads from a follower asks the leader so often, which alone knows of resets and owners.
+inline constexpr std::chrono::seconds follower_stay{5};
+// Without a leader a follower holds pulls that it has nothing for, or consumers would ask without a pause.
+inline constexpr std::chrono::milliseconds leaderless_hold{1'000};
+inline constexpr std::size_t max_held_per_reader = 10'000;
+// What a follower remembers of one connection: subscriptions, and queues that are pulled.
+inline constexpr std::size_t max_heard_subscriptions = 1'000;
+inline constexpr std::size_t max_followed_queues = 10'000;
 // How often held pulls are looked at for their time-out; an answer is late by at most this.
 inline constexpr std::chrono::milliseconds suspend_tick{200};
 // Members that a group forgets when they fall silent (protocol reference 6.13).

@@ -20,10 +20,12 @@
 #include "protocol/heartbeat.hpp"
 #include "protocol/queue_bodies.hpp"
 #include "protocol/requests.hpp"
+#include "protocol/tags.hpp"
 
 #include <caf/all.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +83,7 @@ using cut_atom = caf::atom_constant<caf::atom("cut")>;
 using raft_atom = caf::atom_constant<caf::atom("raft")>;
 using joined_atom = caf::atom_constant<caf::atom("joined")>;
 using rot_atom = caf::atom_constant<caf::atom("rot")>;
+using standing_atom = caf::atom_constant<caf::atom("standing")>;
 
 // Learns what became of the batches it appended; one message for all of a turn.
 using appender_actor = caf::typed_actor<caf::reacts_to<outcome_atom, batch_outcomes_ptr>>;
@@ -180,6 +183,8 @@ using commit_log_actor = caf::typed_actor<
     // Writes the snapshot that lets the log begin later, then has the segments removed.
     caf::reacts_to<trim_atom, trim_plan_ptr>,
     caf::replies_to<halves_atom, half_query_ptr>::with<half_report_ptr>,
+    // Whether this node led at some time since it was asked (broker::standing_asked).
+    caf::replies_to<standing_atom>::with<bool>,
     // Stops taking batches; answers when everything appended is flushed, answered and checkpointed.
     caf::replies_to<stop_atom>::with<drained_atom>>;
 
@@ -206,10 +211,15 @@ struct read_job {
     connection_ptr connection;
     network::frame_batch frames; // keeps the bytes
     std::uint32_t frame = 0;
+    // The rest for a node that does not lead (follower_answers).
+    bool as_follower = false;
+    bool may_stay = false;                      // the consumer need not ask the leader next
+    std::optional<protocol::tag_filter> filter; // of a pull, as the group's heartbeats here say
 };
 using read_job_ptr = std::shared_ptr<const read_job>;
 using reader_actor =
     caf::typed_actor<caf::reacts_to<read_atom, read_job_ptr>,
+                     caf::reacts_to<tick_atom, read_job_ptr>, // again, held for a while
                      // The first offset of the queue whose message was stored at the time or later.
                      caf::replies_to<query_atom, queue_key, timestamp_ms>::with<std::int64_t>>;
 

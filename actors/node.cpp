@@ -81,11 +81,10 @@ class node {
     void connect_group(commit_log_environment& environment);
     void spawn_mender();
     [[nodiscard]] commit_log_helpers make_helpers(const commit_log_actor& log);
-    [[nodiscard]] cluster_hello hello(bool has_empty_log) const;
 
     const config::node_config& config_;
     booted_replica booted_;
-    std::function<timestamp_ms()> clock_ = make_clock(booted_.start.applied.timestamp);
+    node_clock clock_{booted_.start.applied.timestamp};
     committed_view view_;
     group_registry groups_;
     wake_registry waiters_;
@@ -99,46 +98,40 @@ class node {
     std::optional<log_position> begins_at_; // set before goes_on_
     std::atomic<bool> goes_on_{false};
     std::optional<placement> links_; // of a node that is not alone
+    cluster_hello hello_;            // the commit log's, once it has started
     caf::actor_system_config system_config_;
     std::unique_ptr<caf::actor_system> system_;
 
     std::shared_ptr<session_environment> environment_ = std::make_shared<session_environment>();
-    std::vector<caf::strong_actor_ptr> actors_; // in the order of their end
+    std::vector<caf::strong_actor_ptr> actors_; // in the order of their end; the log ends its helpers
     std::unique_ptr<session_router> router_;
     std::unique_ptr<network::io_runner> io_;
     std::uint16_t broker_port_ = 0;
     std::uint16_t namesrv_port_ = 0;
 };
 
+// On the commit log's thread: nothing of the node is changed here.
 commit_log_helpers node::make_helpers(const commit_log_actor& log) {
     commit_log_helpers helpers;
     const auto flushing = system_->spawn<caf::detached>(
         flusher, log, booted_.log.get(),
         flusher_settings{config_.flush == config::flush_type::sync, config_.flush_interval});
     helpers.flusher = flushing;
-    if (config_.flush == config::flush_type::sync) {
+    if (config_.flush == config::flush_type::sync)
         helpers.second_flusher =
             system_->spawn<caf::detached>(flusher, log, booted_.log.get(), flusher_settings{});
-        actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(helpers.second_flusher));
-    }
     helpers.checkpointer = system_->spawn<caf::detached>(
         checkpointer, log, checkpointer_environment{booted_.store.get(), booted_.log.get(), &view_, &keys_});
     helpers.indexer = system_->spawn<caf::detached>(
         key_indexer,
         key_indexer_environment{config_.store_path / "keys", storage::to_string(booted_.hard_state.id),
                                 booted_.log.get(), &view_, &keys_});
-    for (const auto& helper : {caf::actor_cast<caf::strong_actor_ptr>(helpers.flusher),
-                               caf::actor_cast<caf::strong_actor_ptr>(helpers.checkpointer),
-                               caf::actor_cast<caf::strong_actor_ptr>(helpers.indexer)})
-        actors_.push_back(helper);
-    for (const auto& peer : config_.peers) {
-        const auto reading =
+    for (const auto& peer : config_.peers)
+        helpers.replicators.emplace(
+            peer.name,
             system_->spawn<caf::detached>(replicator, log, booted_.log.get(), [this](log_position position) {
                 caf::anon_send(environment_->mender, rot_atom::value, position);
-            });
-        actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(reading));
-        helpers.replicators.emplace(peer.name, reading);
-    }
+            }));
     return helpers;
 }
 
@@ -163,6 +156,9 @@ void node::spawn_log() {
         started_.set();
     };
     environment.on_leading = [this] {
+        // The log's last leader may have had a clock that is ahead of this one; what is delayed now would be
+        // due by that one.
+        clock_.not_before(view_.log_time());
         // The scheduler may have found a full disk already.
         if (health_.now() == health::starting)
             health_.set(health::healthy, "");
@@ -170,23 +166,11 @@ void node::spawn_log() {
         started_.set();
         caf::anon_send(environment_->admin, start_atom::value);
     };
-    commit_log_settings log_settings;
-    if (links_) {
+    if (links_)
         connect_group(environment);
-        log_settings.raft_interval = config_.heartbeat_interval / 3;
-    }
-    log_settings.segment_bytes = config_.segment_bytes;
-    log_settings.is_sync = config_.flush == config::flush_type::sync;
-    log_settings.checkpoint_interval = config_.checkpoint_interval;
-    log_settings.checkpoint_bytes = config_.checkpoint_bytes;
-    log_settings.transaction_timeout = config_.transaction_timeout;
     environment_->log =
-        system_->spawn(commit_log, std::move(replica), std::move(environment), log_settings,
+        system_->spawn(commit_log, std::move(replica), std::move(environment), log_settings_of(config_),
                        std::function{[this](commit_log_actor log) { return make_helpers(log); }});
-}
-
-cluster_hello node::hello(bool has_empty_log) const {
-    return {environment_->broker_address, config_.segment_bytes, has_empty_log};
 }
 
 void node::connect_group(commit_log_environment& environment) {
@@ -197,7 +181,15 @@ void node::connect_group(commit_log_environment& environment) {
     environment.on_log_bytes = [this](const std::string& peer, const peer_frame& frame) {
         caf::anon_send(environment_->mender, peer_atom::value, peer, frame);
     };
-    environment.on_first_entry = [this] { links_->set_hello(encode(hello(false))); };
+    environment.on_first_entry = [this] {
+        hello_.has_empty_log = false;
+        links_->set_hello(encode(hello_));
+    };
+    environment.is_full = [this] { return health_.now() == health::disk_full; };
+    environment.on_full = [this](bool is_full) {
+        hello_.is_full = is_full;
+        links_->set_hello(encode(hello_));
+    };
     environment.on_deposed = [this] {
         health_.set_leads(false);
         if (health_.now() == health::fenced || health_.now() == health::stopping)
@@ -290,7 +282,9 @@ result<void> node::open_ports() {
 }
 
 result<void> node::join_group() {
-    links_->set_hello(encode(hello(booted_.log->recovered().end == log_position{0})));
+    hello_ = {environment_->broker_address, config_.segment_bytes,
+              booted_.log->recovered().end == log_position{0}, config_.follower_reads};
+    links_->set_hello(encode(hello_));
     const auto port = links_->start(*system_, environment_->log);
     if (!port.ok())
         return port.failure();
@@ -336,7 +330,7 @@ result<void> node::start() {
 
     if (links_) {
         environment.cluster = &cluster_;
-        cluster_.set_address(config_.node_name, environment.broker_address);
+        cluster_.found(config_.node_name, {environment.broker_address, config_.follower_reads});
         health_.set(health::healthy, "");
     }
 

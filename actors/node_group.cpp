@@ -30,11 +30,24 @@ broker::replica_settings replica_settings_of(const config::node_config& config,
     settings.raft.heartbeat_interval = config.heartbeat_interval;
     settings.raft.election_timeout = config.election_timeout;
     settings.raft.window_bytes = config.replication_window_bytes;
+    settings.raft.catch_up_bytes_per_s = config.catch_up_bytes_per_s;
     settings.raft.seed = std::random_device{}();
     if (config.flush == config::flush_type::sync)
         settings.flushes_at_once = storage::log_writer::lanes;
     settings.max_entry_size =
         std::min<std::uint64_t>(config.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
+    return settings;
+}
+
+commit_log_settings log_settings_of(const config::node_config& config) {
+    commit_log_settings settings;
+    if (!config.peers.empty())
+        settings.raft_interval = config.heartbeat_interval / 3;
+    settings.segment_bytes = config.segment_bytes;
+    settings.is_sync = config.flush == config::flush_type::sync;
+    settings.checkpoint_interval = config.checkpoint_interval;
+    settings.checkpoint_bytes = config.checkpoint_bytes;
+    settings.transaction_timeout = config.transaction_timeout;
     return settings;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/boot.hpp"
+#include "actors/commit_log.hpp"
 #include "actors/peer_directory.hpp"
 
 namespace holdfast::actors {
@@ -12,6 +13,8 @@ namespace holdfast::actors {
 
 [[nodiscard]] broker::replica_settings replica_settings_of(const config::node_config& config,
                                                            const storage::hard_state& identity);
+
+[[nodiscard]] commit_log_settings log_settings_of(const config::node_config& config);
 
 // Whose data this is must fit who the config says this node works with. The error says what to do.
 result<void> check_group(const config::node_config& config, const booted_replica& booted);

@@ -26,16 +26,22 @@ std::chrono::microseconds steady_time() {
 
 } // namespace
 
-std::function<timestamp_ms()> make_clock(timestamp_ms not_before) {
-    struct shared_clock {
-        explicit shared_clock(timestamp_ms not_before) : clock(wall_time(), steady_time(), not_before) {}
-        std::mutex mutex;
-        broker::log_clock clock;
-    };
-    return [shared = std::make_shared<shared_clock>(not_before)] {
-        const std::lock_guard lock{shared->mutex};
-        return shared->clock.now(wall_time(), steady_time());
-    };
+struct node_clock::shared_clock {
+    explicit shared_clock(timestamp_ms not_before) : clock(wall_time(), steady_time(), not_before) {}
+    std::mutex mutex;
+    broker::log_clock clock;
+};
+
+node_clock::node_clock(timestamp_ms not_before) : shared_(std::make_shared<shared_clock>(not_before)) {}
+
+timestamp_ms node_clock::operator()() const {
+    const std::lock_guard lock{shared_->mutex};
+    return shared_->clock.now(wall_time(), steady_time());
+}
+
+void node_clock::not_before(timestamp_ms written) const {
+    const std::lock_guard lock{shared_->mutex};
+    shared_->clock.not_before(written, wall_time(), steady_time());
 }
 
 void tune_allocator() {

@@ -10,7 +10,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <mutex>
 
 namespace holdfast::actors {
@@ -25,8 +25,17 @@ sigset_t block_signals();
 // zeroed anew each time.
 void tune_allocator();
 
-// One time for all actors (broker/log_clock.hpp).
-[[nodiscard]] std::function<timestamp_ms()> make_clock(timestamp_ms not_before);
+// One time for all actors (broker/log_clock.hpp); copies are the same clock. Any thread.
+class node_clock {
+  public:
+    explicit node_clock(timestamp_ms not_before);
+    [[nodiscard]] timestamp_ms operator()() const;
+    void not_before(timestamp_ms written) const;
+
+  private:
+    struct shared_clock;
+    std::shared_ptr<shared_clock> shared_;
+};
 
 // The ready line, on standard output.
 void announce(const config::node_config& config, std::uint16_t broker_port, std::uint16_t namesrv_port);

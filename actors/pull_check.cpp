@@ -47,7 +47,7 @@ std::optional<broker::refusal> check_topic(const protocol::pull_message_request&
 // The expression that came with the pull, or the one that the group's heartbeats registered.
 std::optional<broker::refusal> find_filter(const protocol::pull_message_request& request,
                                            const session_environment& environment,
-                                           protocol::tag_filter& filter) {
+                                           const protocol::tag_filter* heard, protocol::tag_filter& filter) {
     if (request.has(protocol::pull_flag::subscription)) {
         if (!request.expression_type.empty() && request.expression_type != "TAG")
             return broker::refusal{response_code::system_error, "this broker filters by tag only, not by " +
@@ -56,6 +56,10 @@ std::optional<broker::refusal> find_filter(const protocol::pull_message_request&
         if (!parsed.ok())
             return broker::refusal{response_code::subscription_parse_failed, parsed.failure().message};
         filter = std::move(*parsed);
+        return std::nullopt;
+    }
+    if (heard != nullptr) {
+        filter = *heard;
         return std::nullopt;
     }
     const auto members = environment.groups->find(request.consumer_group);
@@ -89,7 +93,8 @@ std::chrono::milliseconds hold_of(const protocol::pull_message_request& request,
 } // namespace
 
 std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,
-                                       const session_environment& environment, broker::refusal& refused) {
+                                       const session_environment& environment, broker::refusal& refused,
+                                       const protocol::tag_filter* heard) {
     const auto& config = *environment.config;
     checked_pull pull;
     auto why = check_group(request.consumer_group, environment);
@@ -97,7 +102,7 @@ std::optional<checked_pull> check_pull(const protocol::pull_message_request& req
     if (!why)
         why = check_topic(request, topic);
     if (!why)
-        why = find_filter(request, environment, pull.filter);
+        why = find_filter(request, environment, heard, pull.filter);
     if (why) {
         refused = std::move(*why);
         return std::nullopt;

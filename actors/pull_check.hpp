@@ -18,8 +18,10 @@ struct checked_pull {
     std::chrono::milliseconds hold{0}; // how long it may wait for a message
 };
 
-// Nothing when it is refused; `refused` then says how.
+// Nothing when it is refused; `refused` then says how. `heard`: what a pull without an expression of its own
+// selects, where it is not what the group has registered.
 std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,
-                                       const session_environment& environment, broker::refusal& refused);
+                                       const session_environment& environment, broker::refusal& refused,
+                                       const protocol::tag_filter* heard = nullptr);
 
 } // namespace holdfast::actors

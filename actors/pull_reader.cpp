@@ -1,6 +1,7 @@
 #include "actors/pull_reader.hpp"
 
 #include "actors/limits.hpp"
+#include "actors/read_replicas.hpp"
 #include "broker/served_record.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -17,30 +18,25 @@ pull_outcome pull_reader::read(const pull_range& range, const protocol::tag_filt
     const auto selected = select(range, filter);
     if (!selected.ok()) {
         spdlog::error("a pull can't be served: {}", selected.failure().message);
-        protocol::append_failure(out, to, response_code::system_error, selected.failure().message);
-        return pull_outcome::answered;
+        return refuse(to, selected.failure(), out);
     }
     const auto& bounds = selected->bounds;
-    if (range.from < bounds.first) {
-        answer_without_body(to, response_code::pull_offset_moved, "OFFSET_TOO_SMALL", bounds, bounds.first,
-                            out);
-        return pull_outcome::answered;
-    }
-    if (range.from > bounds.last) {
-        answer_without_body(to, response_code::pull_offset_moved, "OFFSET_OVERFLOW_BADLY", bounds,
-                            bounds.last, out);
-        return pull_outcome::answered;
-    }
+    if (range.from < bounds.first)
+        return say(to, response_code::pull_offset_moved, "OFFSET_TOO_SMALL",
+                   {0, bounds.first, bounds.first, bounds.last}, out);
+    if (range.from > bounds.last)
+        return role_ == pull_role::follower ? pull_outcome::nothing_new : pull_outcome::beyond_end;
     if (range.from == bounds.last)
         return pull_outcome::nothing_new;
     if (selected->elsewhere)
         return pull_outcome::elsewhere;
+    const protocol::pull_message_response answer{suggestion(range, *selected), selected->next, bounds.first,
+                                                 bounds.last};
     if (matches_.empty()) {
-        answer_without_body(to, response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE", bounds,
-                            selected->next, out);
+        protocol::append_pull_answer(out, to, response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE",
+                                     answer, 0);
         return pull_outcome::answered;
     }
-    protocol::pull_message_response answer{0, selected->next, bounds.first, bounds.last};
     protocol::append_pull_answer(out, to, response_code::success, "FOUND", answer, selected->bytes);
     const auto copied = copy(out);
     if (copied.ok() && *copied) {
@@ -54,11 +50,28 @@ pull_outcome pull_reader::read(const pull_range& range, const protocol::tag_filt
     // offset.
     spdlog::error("a message can't be served: {}", copied.failure().message);
     if (copied.failure().code == errc::not_found)
-        answer_without_body(to, response_code::pull_retry_immediately, "MESSAGE_WAS_REMOVING", bounds,
-                            range.from, out);
-    else
-        protocol::append_failure(out, to, response_code::system_error, copied.failure().message);
+        return say(to, response_code::pull_retry_immediately, "MESSAGE_WAS_REMOVING",
+                   {0, range.from, bounds.first, bounds.last}, out);
+    return refuse(to, copied.failure(), out);
+}
+
+pull_outcome pull_reader::say(const protocol::answer_to& to, response_code code, std::string_view remark,
+                              const protocol::pull_message_response& answer, byte_buffer& out) const {
+    if (role_ == pull_role::follower)
+        return pull_outcome::nothing_new;
+    protocol::append_pull_answer(out, to, code, remark, answer, 0);
     return pull_outcome::answered;
+}
+
+pull_outcome pull_reader::refuse(const protocol::answer_to& to, const error& why, byte_buffer& out) const {
+    if (role_ == pull_role::follower)
+        return pull_outcome::nothing_new;
+    protocol::append_failure(out, to, response_code::system_error, why.message);
+    return pull_outcome::answered;
+}
+
+std::int64_t pull_reader::suggestion(const pull_range& range, const selection& selected) const {
+    return range.may_stay ? suggested_broker(environment_, range.queue.queue, selected.last_examined) : 0;
 }
 
 result<pull_reader::selection> pull_reader::select(const pull_range& range,
@@ -89,6 +102,7 @@ result<pull_reader::selection> pull_reader::select(const pull_range& range,
                 selected.bytes += entry.size;
             }
             ++selected.next;
+            selected.last_examined = entry.position;
             ++examined;
         }
     }
@@ -144,16 +158,27 @@ result<byte_view> pull_reader::record(const storage::queue_index_entry& where, b
     return current_.entry.view().subspan(offset, where.size);
 }
 
+void pull_reader::answer_beyond_end(const pull_range& range, const protocol::answer_to& to,
+                                    byte_buffer& out) const {
+    const auto bounds = environment_.view->queues().bounds(range.queue);
+    protocol::append_pull_answer(out, to, response_code::pull_offset_moved, "OFFSET_OVERFLOW_BADLY",
+                                 {0, bounds.last, bounds.first, bounds.last}, 0);
+}
+
 void pull_reader::answer_nothing_new(const pull_range& range, const protocol::answer_to& to,
                                      byte_buffer& out) const {
     const auto bounds = environment_.view->queues().bounds(range.queue);
-    answer_without_body(to, response_code::pull_not_found, "OFFSET_OVERFLOW_ONE", bounds, range.from, out);
+    protocol::append_pull_answer(out, to, response_code::pull_not_found, "OFFSET_OVERFLOW_ONE",
+                                 {0, range.from, bounds.first, bounds.last}, 0);
 }
 
-void pull_reader::answer_without_body(const protocol::answer_to& to, response_code code,
-                                      std::string_view remark, storage::queue_bounds bounds,
-                                      queue_offset next, byte_buffer& out) const {
-    protocol::append_pull_answer(out, to, code, remark, {0, next, bounds.first, bounds.last}, 0);
+void pull_reader::send_to_leader(const pull_range& range, const protocol::answer_to& to,
+                                 byte_buffer& out) const {
+    const auto bounds = environment_.view->queues().bounds(range.queue);
+    const auto code =
+        range.from >= bounds.last ? response_code::pull_not_found : response_code::pull_retry_immediately;
+    protocol::append_pull_answer(out, to, code, "ASK_THE_MASTER", {0, range.from, bounds.first, bounds.last},
+                                 0);
 }
 
 } // namespace holdfast::actors

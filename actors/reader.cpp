@@ -24,11 +24,15 @@ void reader_state::set_up(reader_actor::pointer self,
     self_ = self;
     environment_ = std::move(environment);
     puller_.emplace(*environment_, storage::queue_index::source::memory_and_disk);
+    follower_puller_.emplace(*environment_, storage::queue_index::source::memory_and_disk,
+                             pull_role::follower);
 }
 
-void reader_state::read(const read_job& job) {
+void reader_state::read(const read_job_ptr& which) {
+    const auto& job = *which;
     if (!decode_frame(job.frames, job.frame, *job.connection, command_))
         return;
+    as_follower_ = job.as_follower;
     switch (command_.request()) {
     case request_code::search_offset_by_timestamp:
         search_offset();
@@ -49,9 +53,16 @@ void reader_state::read(const read_job& job) {
         repeated_decision(*environment_, command_, answers_);
         break;
     default:
-        pull();
+        if (as_follower_)
+            pull_as_follower(which, hold_state::not_yet);
+        else
+            pull();
         break;
     }
+    send_answers(job);
+}
+
+void reader_state::send_answers(const read_job& job) {
     if (!answers_.empty())
         job.connection->send(answers_.release());
 }
@@ -241,6 +252,8 @@ void reader_state::query_message() {
             carries_key(*message, request->key, request->is_unique_key))
             records.append(byte_view{**record});
     }
+    if (records.empty() && as_follower_)
+        return fail({errc::not_found, "no message with this key is here"});
     if (records.empty())
         return protocol::append_failure(answers_, to, response_code::query_not_found,
                                         "no message with this key in the topic " +
@@ -288,16 +301,22 @@ void reader_state::explain(const read_job& job) {
             [answer](const caf::error&) { answer(std::nullopt); });
 }
 
+// What a follower does not find the leader may have.
 void reader_state::fail(const error& why) {
     spdlog::debug("refused request {}: {}", command_.code(), why.message);
-    protocol::append_failure(answers_, protocol::answer_to::of(command_), response_code::system_error,
-                             why.message);
+    const auto to = protocol::answer_to::of(command_);
+    if (as_follower_)
+        protocol::append_failure(answers_, to, response_code::service_not_available,
+                                 why.message + "; this node does not lead its group, ask the leader");
+    else
+        protocol::append_failure(answers_, to, response_code::system_error, why.message);
 }
 
 reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
                                    std::shared_ptr<const session_environment> environment) {
     self->state.set_up(self, std::move(environment));
-    return {[self](read_atom, const read_job_ptr& job) { self->state.read(*job); },
+    return {[self](read_atom, const read_job_ptr& job) { self->state.read(job); },
+            [self](tick_atom, const read_job_ptr& job) { self->state.look_again(job); },
             [self](query_atom, queue_key queue, timestamp_ms time) {
                 return self->state.offset_at(queue, time);
             }};

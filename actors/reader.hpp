@@ -12,7 +12,9 @@ namespace holdfast::actors {
 class reader_state {
   public:
     void set_up(reader_actor::pointer self, std::shared_ptr<const session_environment> environment);
-    void read(const read_job& job);
+    void read(const read_job_ptr& job);
+    // A pull that was held.
+    void look_again(const read_job_ptr& job);
     caf::result<std::int64_t> offset_at(queue_key queue, timestamp_ms time);
 
   private:
@@ -21,7 +23,11 @@ class reader_state {
         bool by_reference = false; // it came into the queue later than that
     };
 
+    enum class hold_state : std::uint8_t { not_yet, over };
+
     void pull();
+    // reader_follower.cpp
+    void pull_as_follower(const read_job_ptr& job, hold_state held);
     void search_offset();
     void earliest_store_time();
     void view_message();
@@ -36,10 +42,14 @@ class reader_state {
     result<stored_at> store_time_at(queue_key queue, queue_offset offset);
     result<queue_offset> first_at_or_after(queue_key queue, storage::queue_bounds bounds, timestamp_ms time);
     void fail(const error& why);
+    void send_answers(const read_job& job);
 
     reader_actor::pointer self_ = nullptr;
     std::shared_ptr<const session_environment> environment_;
     std::optional<pull_reader> puller_;
+    std::optional<pull_reader> follower_puller_;
+    bool as_follower_ = false; // the request that is being answered
+    std::size_t held_ = 0;     // pulls that are looked at again
     protocol::remoting_command command_;
     byte_buffer answers_;
     std::vector<storage::queue_index_entry> entries_;

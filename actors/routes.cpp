@@ -1,5 +1,6 @@
 #include "actors/routes.hpp"
 
+#include "actors/read_replicas.hpp"
 #include "protocol/names.hpp"
 
 #include <algorithm>
@@ -16,10 +17,7 @@ protocol::broker_data this_broker(const session_environment& environment) {
         broker.addresses[config.broker_id] = environment.broker_address;
         return broker;
     }
-    const auto leader = environment.cluster->leader();
-    std::int64_t next_id = 1;
-    for (const auto& [node, address] : environment.cluster->addresses())
-        broker.addresses[node == leader ? 0 : next_id++] = address;
+    broker.addresses = broker_addresses(config, *environment.cluster);
     return broker;
 }
 
@@ -39,14 +37,14 @@ protocol::replica_role role_of(const cluster_standing& standing) {
 
 void add_group(const cluster_view& cluster, protocol::cluster_status& status) {
     const auto standing = cluster.now();
-    const auto addresses = cluster.addresses();
+    const auto nodes = cluster.nodes();
     status.role = role_of(standing);
     status.term = standing.term;
     status.leader = standing.leader;
     for (const auto& member : standing.members) {
-        const auto address = addresses.find(member.name);
+        const auto node = nodes.find(member.name);
         status.members.push_back({member.name, member.incarnation, true,
-                                  address == addresses.end() ? std::string{} : address->second});
+                                  node == nodes.end() ? std::string{} : node->second.address});
     }
     for (const auto& [name, follower] : standing.followers)
         status.followers.push_back(
@@ -92,6 +90,7 @@ protocol::cluster_status status_of(const session_environment& environment) {
     status.group = config.broker_name;
     status.node = config.node_name;
     status.watermarks = {marks.first, marks.appended, marks.flushed, marks.committed, marks.applied};
+    status.messages_got = environment.counters->messages_got.load(std::memory_order_relaxed);
     if (environment.cluster != nullptr) {
         add_group(*environment.cluster, status);
         return status;

@@ -1,7 +1,6 @@
 #include "actors/session_router.hpp"
 
 #include "actors/consumer_session.hpp"
-#include "actors/follower_answers.hpp"
 #include "actors/lent_thread.hpp"
 #include "actors/name_service.hpp"
 #include "actors/producer_session.hpp"
@@ -142,7 +141,7 @@ void session_router::hand_over(const producer_session_actor& session, session_fr
 void session_router::deliver(sessions& to, target where, session_frames frames) {
     auto shared = std::make_shared<const session_frames>(std::move(frames));
     if (where != target::name_service && where != target::dropped && !environment_->health->leads())
-        return answer_as_follower(to.connection, *shared, environment_->health->reason());
+        return answer_as_follower(to, *shared);
     const auto job = [&] { return std::make_shared<const admin_job>(admin_job{to.connection, shared}); };
     switch (where) {
     case target::producer:
@@ -164,6 +163,12 @@ void session_router::deliver(sessions& to, target where, session_frames frames) 
     case target::dropped:
         return;
     }
+}
+
+void session_router::answer_as_follower(sessions& to, const session_frames& frames) {
+    if (!to.follower)
+        to.follower = std::make_unique<follower_answers>(to.connection, environment_);
+    to.follower->answer(frames);
 }
 
 void session_router::connection_closed(connection_id which, std::string_view reason) {

@@ -4,6 +4,7 @@
 // Both ports are routed alike: a client that asks the broker port for a route gets one.
 #pragma once
 
+#include "actors/follower_answers.hpp"
 #include "actors/messages.hpp"
 #include "actors/session_environment.hpp"
 #include "network/frame_handler.hpp"
@@ -30,10 +31,12 @@ class session_router final : public network::frame_handler {
         connection_ptr connection;
         producer_session_actor producer;
         consumer_session_actor consumer;
+        std::unique_ptr<follower_answers> follower;
     };
 
     [[nodiscard]] static target target_of(byte_view frame);
     void deliver(sessions& to, target where, session_frames frames);
+    void answer_as_follower(sessions& to, const session_frames& frames);
     void hand_over(const producer_session_actor& session, session_frames_ptr frames);
 
     caf::actor_system& system_;

@@ -33,6 +33,12 @@ class log_clock {
         return timestamp_ms{std::chrono::duration_cast<std::chrono::milliseconds>(now_).count()};
     }
 
+    // Another node, whose clock may be ahead of this one's, wrote the log up to this time by now.
+    void not_before(timestamp_ms written, microseconds wall, microseconds steady) {
+        now(wall, steady); // what passed until now did not pass after `written`
+        now_ = std::max(now_, microseconds{std::chrono::milliseconds{written.value()}});
+    }
+
   private:
     microseconds now_;
     microseconds last_steady_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -108,12 +109,16 @@ void replica::on(const peer_lost& happened, effects&) {
     raft_.peer_lost(happened.name, now_);
 }
 
+void replica::pass_on(std::vector<consensus::message>& messages, effects& out) {
+    out.messages.insert(out.messages.end(), std::make_move_iterator(messages.begin()),
+                        std::make_move_iterator(messages.end()));
+}
+
 // What Raft decided, turned into what the log can give.
 void replica::carry_out(consensus::actions actions, effects& out) {
     if (actions.persist)
         out.persist = std::move(actions.persist);
-    for (auto& message : actions.messages)
-        out.messages.push_back(std::move(message));
+    pass_on(actions.messages, out);
     if (actions.was_deposed) {
         out.was_deposed = true;
         for (auto& entry : unapplied_)
@@ -124,6 +129,7 @@ void replica::carry_out(consensus::actions actions, effects& out) {
     if (actions.has_won)
         lead(out);
     apply_committed(out);
+    settle_standing(out);
 }
 
 void replica::on(batches_received& happened, effects& out) {
@@ -353,8 +359,8 @@ void replica::fence(error reason, effects& out) {
     consensus::actions actions;
     raft_.retire(actions);
     out.was_deposed = out.was_deposed || actions.was_deposed;
-    for (auto& message : actions.messages)
-        out.messages.push_back(std::move(message));
+    pass_on(actions.messages, out);
+    settle_standing(out);
 }
 
 // When the log falls silent, one small entry more says that the entries before it were flushed. With it, rot

@@ -43,6 +43,9 @@ namespace holdfast::broker {
 // The owner's own number for a batch, given back with its outcome.
 using batch_ticket = strong<struct batch_ticket_tag, std::uint64_t>;
 
+// The owner's own number for a question, given back with its answer.
+using standing_ticket = strong<struct standing_ticket_tag, std::uint64_t>;
+
 struct append_batch {
     entry_draft draft;
     batch_ticket ticket;
@@ -80,6 +83,12 @@ struct batches_received {
     std::vector<append_batch> batches;
     timestamp_ms now;
 };
+// Does this node lead now? Whoever is to be told what is *not* there (no offset of a group, no message behind
+// this one) must not be told by a leader that was replaced without knowing it (read index, thesis 6.4).
+struct standing_asked {
+    standing_ticket ticket;
+    steady_ms now;
+};
 // What effects::reads asked for: whole entries, one behind the other, fillers included. None: they could not
 // be read; that is asked again later.
 struct entries_read {
@@ -107,11 +116,16 @@ struct flush_failed {
 struct idled {
     timestamp_ms now;
 };
+// This follower shall lead, if it has all that this node has.
+struct lead_given {
+    std::string to;
+};
 // No more appends; what was appended is still flushed and answered, and then another node leads.
 struct stopping {};
 
-using event = std::variant<started, ticked, message_received, peer_found, peer_lost, batches_received,
-                           entries_read, entries_flushed, log_truncated, flush_failed, idled, stopping>;
+using event =
+    std::variant<started, ticked, message_received, peer_found, peer_lost, batches_received, standing_asked,
+                 entries_read, entries_flushed, log_truncated, flush_failed, idled, lead_given, stopping>;
 
 // --- effects
 // ------------------------------------------------------------------------------------------------------
@@ -134,6 +148,12 @@ struct rejected_batch {
     error reason;
 };
 
+struct standing_answer {
+    standing_ticket ticket;
+    // It led at some time since it was asked, and all that was committed before then is applied.
+    bool is_leading = false;
+};
+
 struct effects {
     // First of all, and durably; when it fails, say flush_failed and carry out nothing else of this.
     std::optional<consensus::hard_vote> persist;
@@ -145,6 +165,7 @@ struct effects {
     std::vector<consensus::entries_wanted> reads;
     std::vector<applied_batch> applied;
     std::vector<rejected_batch> rejected;
+    std::vector<standing_answer> standings; // each question gets one
     state_changes changes;
     std::optional<error> fenced; // said once: nothing will ever be appended or answered OK again
     bool was_deposed = false;    // what was appended here and is not applied: nobody knows
@@ -233,11 +254,13 @@ class replica {
     void on(const peer_found& happened, effects& out);
     void on(const peer_lost& happened, effects& out);
     void on(batches_received& happened, effects& out);
+    void on(const standing_asked& happened, effects& out);
     void on(entries_read& happened, effects& out);
     void on(const entries_flushed& happened, effects& out);
     void on(const log_truncated& happened, effects& out);
     void on(const flush_failed& happened, effects& out);
     void on(const idled& happened, effects& out);
+    void on(const lead_given& happened, effects& out);
     void on(const stopping& happened, effects& out);
 
     // --- leading ---
@@ -250,7 +273,10 @@ class replica {
                                              std::uint16_t flags) const;
     void lead(effects& out);
     void replicate(effects& out);
+    void ask_standing(effects& out);
+    void settle_standing(effects& out);
     void carry_out(consensus::actions actions, effects& out);
+    static void pass_on(std::vector<consensus::message>& messages, effects& out);
     void supply(const consensus::entries_wanted& wanted, effects& out);
     [[nodiscard]] std::optional<error> refusal(const append_batch& batch) const;
 
@@ -295,6 +321,8 @@ class replica {
     std::size_t unflushed_from_ = 0;       // index in unapplied_ of the first entry not handed to the flusher
     std::deque<flush_under_way> flushing_; // in log order; ended ones wait for those before them
     std::vector<logged_members> members_;  // in log order; the first is that of what is applied, if any
+    std::vector<standing_ticket> asking_;  // the round that is under way is for them,
+    std::vector<standing_ticket> ask_next_; // the next one for these
     // Following: the log is the leader's up to here, for certain.
     log_position matched_;
     std::string followed_; // whom `matched_` and `sequence_` are about, and

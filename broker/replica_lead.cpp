@@ -33,8 +33,7 @@ void replica::replicate(effects& out) {
     raft_.replicate(handed_, now_, actions);
     for (const auto& wanted : actions.wanted)
         supply(wanted, out);
-    for (auto& message : actions.messages)
-        out.messages.push_back(std::move(message));
+    pass_on(actions.messages, out);
 }
 
 // From memory what is not applied yet; the rest is in the cache or on the disk, which others read.
@@ -81,14 +80,52 @@ void replica::on(entries_read& happened, effects& out) {
         supply(*more, out);
 }
 
+void replica::on(const standing_asked& happened, effects& out) {
+    now_ = happened.now;
+    if (!ready())
+        return out.standings.push_back({happened.ticket, false});
+    ask_next_.push_back(happened.ticket);
+    ask_standing(out);
+}
+
+// A question that came later than its round's messages left is not answered by them.
+void replica::ask_standing(effects& out) {
+    if (!asking_.empty() || ask_next_.empty())
+        return;
+    asking_ = std::exchange(ask_next_, {});
+    consensus::actions actions;
+    raft_.ask_standing(now_, actions);
+    pass_on(actions.messages, out);
+    settle_standing(out);
+}
+
+void replica::settle_standing(effects& out) {
+    if (asking_.empty())
+        return;
+    const bool is_leading = raft_.standing_confirmed();
+    if (leading() && !is_leading)
+        return;
+    for (const auto ticket : std::exchange(asking_, {}))
+        out.standings.push_back({ticket, is_leading});
+    if (is_leading)
+        return ask_standing(out);
+    for (const auto ticket : std::exchange(ask_next_, {}))
+        out.standings.push_back({ticket, false});
+}
+
+void replica::on(const lead_given& happened, effects& out) {
+    consensus::actions actions;
+    raft_.transfer_to(happened.to, actions);
+    pass_on(actions.messages, out);
+}
+
 // Thesis 3.10: the others need not find out by a time-out that this node is gone.
 void replica::hand_over_when_done(effects& out) {
     if (!stopping_ || !leading() || applied() != tail_.next)
         return;
     consensus::actions actions;
     raft_.transfer(actions);
-    for (auto& message : actions.messages)
-        out.messages.push_back(std::move(message));
+    pass_on(actions.messages, out);
 }
 
 } // namespace holdfast::broker

@@ -52,7 +52,6 @@ constexpr std::array table{
     foreign_key{"haHousekeepingInterval", no_ha},
     foreign_key{"haTransferBatchSize", no_ha},
     foreign_key{"haSlaveFallbehindMax", no_ha},
-    foreign_key{"slaveReadEnable", "messages are read from the leader"},
     foreign_key{"slaveTimeout", no_ha},
     foreign_key{"syncFlushTimeout", "a send is answered when it is flushed, however long that takes"},
     foreign_key{"inSyncReplicas", no_ha},

@@ -70,6 +70,7 @@ struct node_config {
     std::chrono::milliseconds election_timeout{1'000};   // electionTimeout
     std::chrono::milliseconds heartbeat_interval{100};   // heartbeatInterval
     std::uint64_t replication_window_bytes = 16U << 20U; // replicationWindowBytes; per follower
+    std::uint64_t catch_up_bytes_per_s = 32U << 20U;     // catchUpBytesPerSecond
 
     // Data on disk.
     std::filesystem::path store_path = "./data";          // storePathRootDir
@@ -104,6 +105,7 @@ struct node_config {
     std::uint32_t max_pull_messages = 1'024;                 // maxTransferCountOnMessageInMemory
     std::uint32_t max_query_messages = 32;                   // defaultQueryMaxNum
     bool notify_consumer_changes = true;                     // notifyConsumerIdsChangedEnable
+    bool follower_reads = false;                             // slaveReadEnable
     std::chrono::milliseconds offset_commit_interval{1'000}; // flushConsumerOffsetInterval
 
     // Delays and transactions.

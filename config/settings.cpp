@@ -108,6 +108,11 @@ void add_cluster(std::vector<setting>& table) {
                    "Bytes of log on their way to one follower and not acknowledged by it yet; the leader "
                    "holds no more for it, however slow it is."},
                   &config::replication_window_bytes, mib, gib),
+            bytes({cluster, "catchUpBytesPerSecond",
+                   "While clients send, nodes that are far behind catch up by so many bytes a second more "
+                   "than the log grows; more is faster, and costs the clients latency. While nobody sends "
+                   "there is no limit."},
+                  &config::catch_up_bytes_per_s, mib, 64 * gib),
         });
 }
 
@@ -238,6 +243,10 @@ void add_consuming(std::vector<setting>& table) {
             flag({consuming, "notifyConsumerIdsChangedEnable",
                   "Whether members of a group are told at once when another joins or leaves."},
                  &config::notify_consumer_changes),
+            flag({consuming, "slaveReadEnable",
+                  "With peers: whether consumers that are further behind than entryCacheBytes are sent to a "
+                  "follower, and this node serves them while it follows. The same on every node."},
+                 &config::follower_reads),
             duration(
                 {consuming, "flushConsumerOffsetInterval",
                  "Milliseconds a consumer's committed offset may wait before it is written to the log; a "

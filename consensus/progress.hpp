@@ -25,6 +25,9 @@ struct progress {
     bool is_reading = false;
     std::uint64_t sequence = 0;   // of the last request
     std::uint64_t rewound_at = 0; // answers to requests up to this one are about an older `next`
+    // Read index: whether it has answered this request or a later one.
+    std::uint64_t standing_asked = 0;
+    bool has_confirmed = false;
     steady_ms sent{0};
     steady_ms heard{0};
 };

@@ -11,7 +11,7 @@
 //
 // Section by section: elections 3.4; log matching 3.5 (term_runs); election restriction 3.6.1; commitment
 // 3.6.2; membership, one member at a time 4.1; leases against disruptive servers 4.2.3; transfer 3.10;
-// check-quorum 6.2; pre-vote 9.6.
+// check-quorum 6.2; read index 6.4; pre-vote 9.6.
 #pragma once
 
 #include "base/ids.hpp"
@@ -40,6 +40,8 @@ struct raft_settings {
     steady_ms heartbeat_interval{100};
     steady_ms election_timeout{1'000};       // and up to half as much again, at random
     std::uint64_t window_bytes = 16U << 20U; // sent to one follower and not yet flushed there
+    // To followers that are far behind so much more than the log grows meanwhile; all there is when it rests.
+    std::uint64_t catch_up_bytes_per_s = 32U << 20U;
     std::uint64_t seed = 1;
     bool may_lead = true; // false: its log is one, but it has no state to answer from
 };
@@ -90,8 +92,15 @@ class raft {
     void peer_found(const member& who, bool has_empty_log, steady_ms now);
     // The connection to it broke: most likely it is gone.
     void peer_lost(const std::string& name, steady_ms now);
+    // Whether this node still leads is asked of the others (6.4): another may lead since it last heard them.
+    // One such round at a time; lost messages are made up for by the heartbeats.
+    void ask_standing(steady_ms now, actions& out);
+    // A majority followed this leader at some time since ask_standing().
+    [[nodiscard]] bool standing_confirmed() const;
     // Leadership shall go to the best follower (3.10).
     void transfer(actions& out);
+    // Leadership shall go to this follower, if it has all of the log; else nothing happens.
+    void transfer_to(const std::string& name, actions& out);
     // This node takes no part any more: its disk failed. A leader hands over.
     void retire(actions& out);
 
@@ -159,6 +168,8 @@ class raft {
     void count_votes(steady_ms now, actions& out);
     void win(steady_ms now, actions& out);
     void step_down_without_quorum(steady_ms now, actions& out);
+    void earn_catch_up(std::uint64_t appended, steady_ms now);
+    [[nodiscard]] bool is_far_behind(const progress& to) const;
     void send_heartbeats(steady_ms now, actions& out);
     void send_to(const std::string& name, progress& to, steady_ms now, actions& out);
     void send_request(const std::string& name, progress& to, steady_ms now, actions& out);
@@ -187,6 +198,10 @@ class raft {
     bool is_retired_ = false;
     std::map<std::string, progress> progress_; // of a leader
     log_position sendable_;                    // of a leader
+    // Of a leader: what may be sent to those that are far behind; below 0: more was sent than that.
+    std::int64_t catch_up_credit_ = 0;
+    steady_ms catch_up_earned_{0};
+    steady_ms grown_{0}; // when there was something new to send
     steady_ms election_due_{0};
     steady_ms leader_heard_{0};
     std::uint64_t random_;

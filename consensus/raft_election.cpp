@@ -113,6 +113,15 @@ void raft::form_group(steady_ms now) {
     restart_election_timer(now, steady_ms{0});
 }
 
+// This one goes on appending: if the other had less of the log now, its election would only be a disturbance.
+void raft::transfer_to(const std::string& name, actions& out) {
+    const auto to = progress_.find(name);
+    const auto* const known = find_member(name);
+    if (role_ == role::leader && to != progress_.end() && known != nullptr &&
+        known->incarnation == to->second.incarnation && to->second.matched >= end_ && peers_.contains(name))
+        out.messages.push_back(make(name, timeout_now{}));
+}
+
 void raft::peer_found(const member& who, bool has_empty_log, steady_ms now) {
     if (std::find(settings_.peers.begin(), settings_.peers.end(), who.name) == settings_.peers.end())
         return;
@@ -129,6 +138,7 @@ void raft::peer_found(const member& who, bool has_empty_log, steady_ms now) {
     if (to.incarnation != who.incarnation) {
         to.incarnation = who.incarnation;
         to.matched = log_position{0};
+        to.has_confirmed = false;
     }
     to.next = end_;
 }

@@ -1,4 +1,4 @@
-// What a leader does: sending (thesis 3.5), commitment 3.6.2, membership 4.1, transfer 3.10.
+// What a leader does: sending (thesis 3.5), commitment 3.6.2, membership 4.1, transfer 3.10, read index 6.4.
 #include "consensus/raft.hpp"
 
 #include "base/check.hpp"
@@ -13,11 +13,16 @@ namespace {
 // One request carries at most about so much; a single larger entry goes alone.
 constexpr std::uint64_t request_bytes = 1U << 20U;
 
-// To one that is far behind it goes in smaller pieces and with fewer on the way: as fast as its disk takes
-// them, but the others' requests wait for no large one, and neither do their disks (they may share one).
+// To one that is far behind it goes in smaller pieces and with fewer on the way, so that the others' requests
+// wait for no large one, and neither do their disks (they may share one).
 constexpr std::uint64_t far_behind_bytes = 4U << 20U;
-constexpr std::uint64_t catch_up_request_bytes = 256U << 10U;
+constexpr std::uint64_t catch_up_request_bytes = 128U << 10U;
 constexpr std::uint64_t catch_up_window_bytes = 2U << 20U;
+
+// So much at once that one that reads or flushes it is in nobody's way for long.
+constexpr std::int64_t most_catch_up_credit = 128 << 10;
+// Nothing new for so long: catching up is in nobody's way.
+constexpr steady_ms quiet{100};
 
 } // namespace
 
@@ -70,8 +75,11 @@ void raft::on(const append_answer& answer, const message& from, steady_ms now, a
     if (to.incarnation != from.from.incarnation) {
         to.incarnation = from.from.incarnation;
         to.matched = log_position{0};
+        to.has_confirmed = false;
     }
     to.heard = now;
+    earn_catch_up(0, now);
+    to.has_confirmed = to.has_confirmed || answer.sequence >= to.standing_asked;
     if (answer.is_matched) {
         // A member that claims more than there is has another log: it is not counted.
         if (answer.flushed > end_)
@@ -91,7 +99,45 @@ void raft::on(const append_answer& answer, const message& from, steady_ms now, a
     send_to(from.from.name, to, now, out);
 }
 
+void raft::ask_standing(steady_ms now, actions& out) {
+    for (auto& [name, to] : progress_) {
+        send_request(name, to, now, out);
+        to.standing_asked = to.sequence;
+        to.has_confirmed = false;
+    }
+}
+
+bool raft::standing_confirmed() const {
+    if (role_ != role::leader)
+        return false;
+    const auto confirms = [this](const member& one) {
+        const auto found = progress_.find(one.name);
+        return one == settings_.self ||
+               (found != progress_.end() && found->second.incarnation == one.incarnation &&
+                found->second.has_confirmed);
+    };
+    return has_majority(static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(), confirms)));
+}
+
+// Catching up costs the others' sends their cores and disks, so it goes only as much faster than the log
+// grows as the settings say; as fast as it can when the log is at rest.
+void raft::earn_catch_up(std::uint64_t appended, steady_ms now) {
+    if (appended > 0)
+        grown_ = now;
+    const auto passed = static_cast<std::uint64_t>((now - catch_up_earned_).count());
+    catch_up_earned_ = now;
+    const auto earned = static_cast<std::int64_t>(appended + passed * settings_.catch_up_bytes_per_s / 1'000);
+    catch_up_credit_ = now - grown_ > quiet ? static_cast<std::int64_t>(catch_up_window_bytes)
+                                            : std::min(most_catch_up_credit, catch_up_credit_ + earned);
+}
+
+// What it lacks the others have: nobody's send waits for it.
+bool raft::is_far_behind(const progress& to) const {
+    return commit_ - std::min(to.next, commit_) > far_behind_bytes;
+}
+
 void raft::send_heartbeats(steady_ms now, actions& out) {
+    earn_catch_up(0, now);
     for (auto& [name, to] : progress_) {
         if (now - to.sent >= settings_.heartbeat_interval) {
             to.is_reading = false; // it may have been lost on the way
@@ -114,6 +160,7 @@ void raft::send_request(const std::string& name, progress& to, steady_ms now, ac
 void raft::replicate(log_position end, steady_ms now, actions& out) {
     if (role_ != role::leader)
         return;
+    earn_catch_up(end - sendable_, now);
     sendable_ = end;
     for (auto& [name, to] : progress_)
         send_to(name, to, now, out);
@@ -136,15 +183,17 @@ std::optional<entries_wanted> raft::wants(const std::string& name) {
     auto& to = found->second;
     if (to.is_probing || to.is_reading || to.next >= sendable_ || !peers_.contains(name))
         return std::nullopt;
-    const bool is_far_behind = sendable_ - to.next > far_behind_bytes;
+    const bool is_far = is_far_behind(to);
+    if (is_far && catch_up_credit_ <= 0)
+        return std::nullopt;
     const auto window =
-        is_far_behind ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
+        is_far ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
     const auto under_way = to.next > to.matched ? to.next - to.matched : 0;
     if (under_way >= window)
         return std::nullopt;
     to.is_reading = true;
-    return entries_wanted{
-        name, to.next, std::min(is_far_behind ? catch_up_request_bytes : request_bytes, window - under_way)};
+    return entries_wanted{name, to.next,
+                          std::min(is_far ? catch_up_request_bytes : request_bytes, window - under_way)};
 }
 
 std::optional<message> raft::request_for(const std::string& to, log_position first,
@@ -158,6 +207,8 @@ std::optional<message> raft::request_for(const std::string& to, log_position fir
     if (entries.empty())
         return std::nullopt; // stays "reading" until the next heartbeat: no busy loop over what can't be had
     follower.is_reading = false;
+    if (is_far_behind(follower))
+        catch_up_credit_ -= static_cast<std::int64_t>(last - first);
     follower.next = last;
     follower.sent = now;
     follower.commit_told = commit_;

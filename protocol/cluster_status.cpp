@@ -109,6 +109,7 @@ std::string encode_cluster_status(const cluster_status& status) {
                       {"leader", status.leader},
                       {"members", std::move(members)},
                       {"watermarks", to_json(status.watermarks)},
+                      {"messages_got", status.messages_got},
                       {"followers", std::move(followers)}});
 }
 
@@ -122,7 +123,8 @@ result<cluster_status> decode_cluster_status(byte_view body) {
     from.required_text("group", status.group);
     from.required_text("node", status.node);
     from.required_text("role", role);
-    const bool good = read_unsigned(from, "term", status.term);
+    bool good = read_unsigned(from, "term", status.term);
+    good = read_unsigned(from, "messages_got", status.messages_got) && good;
     from.text("leader", status.leader);
     auto members = members_of(from.array("members"));
     if (!members)

@@ -56,6 +56,7 @@ struct cluster_status {
     std::string leader{}; // the leader's name; empty when there is none or it is not known
     std::vector<replica_member> members{};
     replica_watermarks watermarks{};
+    std::uint64_t messages_got = 0;           // by consumers, from this node since its start
     std::vector<follower_status> followers{}; // of the leader only
     friend bool operator==(const cluster_status&, const cluster_status&) = default;
 };

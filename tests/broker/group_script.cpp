@@ -109,6 +109,12 @@ class group_runner {
             flush(node);
         } else if (what == "send") {
             send(node);
+        } else if (what == "ask") {
+            step(node, standing_asked{standing_ticket{++questions_}, node.now});
+        } else if (what == "give") {
+            std::string to;
+            words >> to;
+            step(node, lead_given{to});
         } else if (what == "stop") {
             step(node, stopping{});
         } else if (what == "crash" || what == "wipe") {
@@ -233,6 +239,9 @@ class group_runner {
             say(node) << "refuses it: " << batch.reason.message << '\n';
         for (const auto& batch : done.applied)
             say(node) << "answers message " << batch.ticket << '\n';
+        for (const auto& told : done.standings)
+            say(node, "", true) << "answers question " << told.ticket << ": it "
+                                << (told.is_leading ? "leads" : "can't say") << '\n';
         if (std::exchange(node.committed, node.running->committed()) != node.committed)
             say(node, "", true) << "has committed " << node.committed << '\n';
         if (done.truncate) {
@@ -326,6 +335,7 @@ class group_runner {
     std::vector<consensus::message> under_way_;
     std::uint64_t window_bytes_ = segment_bytes;
     std::uint64_t tickets_ = 0;
+    std::uint64_t questions_ = 0;
     bool is_brief_ = false;
     std::ostringstream out_;
     std::ostream nothing_{nullptr};

@@ -13,6 +13,8 @@
 //     settle                      deliver and flush, again and again, until nothing is left to do; says only
 //                                 who leads and what is committed
 //     send NODE                   a client sends one message
+//     ask NODE                    whether it leads
+//     give NODE TO                it shall let another one lead
 //     stop NODE                   its operator wants it to hand over and end
 //     crash NODE | restart NODE   what was not flushed is gone
 //     wipe NODE                   a crash, and all of its disk is gone: restart makes it another member

@@ -61,6 +61,25 @@ TEST(log_clock, begins_at_the_logs_last_entry_when_that_is_later) {
     EXPECT_GE(later.now(both.wall + 8s, both.steady + 8s).value(), both.wall_ms() + 12'000);
 }
 
+TEST(log_clock, goes_on_from_what_a_leader_with_a_clock_ahead_has_written) {
+    clocks both;
+    const auto written = both.after(1s) + 60'000;
+    both.time.not_before(timestamp_ms{written}, both.wall, both.steady);
+    EXPECT_GE(both.after(8s), written + 7'000);
+    both.time.not_before(timestamp_ms{written}, both.wall, both.steady);
+    EXPECT_GE(both.after(1ms), written + 7'000) << "never back";
+}
+
+// A follower does not ask its clock for minutes, and leads then.
+TEST(log_clock, counts_nothing_twice_that_passed_before_it_led) {
+    clocks both;
+    both.wall += 60s;
+    both.steady += 60s;
+    both.time.not_before(timestamp_ms{both.wall_ms() - 5}, both.wall, both.steady);
+    const auto now = both.after(1ms);
+    EXPECT_EQ(now, both.wall_ms());
+}
+
 TEST(log_clock, never_goes_back_when_calls_overtake_each_other) {
     clocks both;
     const auto now = both.after(1s);

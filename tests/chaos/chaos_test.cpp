@@ -8,6 +8,7 @@
 #include "tests/chaos/node_group.hpp"
 #include "tests/crash/delivery_load.hpp"
 #include "tests/crash/load.hpp"
+#include "tests/support/number_from.hpp"
 
 #include <gtest/gtest.h>
 
@@ -23,11 +24,6 @@ using clock = std::chrono::steady_clock;
 
 constexpr auto patience = 40s;
 constexpr std::uint64_t small_lag = 256U << 10U;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 class chaos_story {
   public:
@@ -315,8 +311,9 @@ class chaos_story {
 };
 
 TEST(chaos, nothing_promised_is_lost_by_a_group_of_three) {
-    const auto until = clock::now() + std::chrono::seconds{number_from("HOLDFAST_CHAOS_SECONDS", 25)};
-    const auto seed = number_from("HOLDFAST_CHAOS_SEED", std::random_device{}());
+    const auto until =
+        clock::now() + std::chrono::seconds{testing::number_from("HOLDFAST_CHAOS_SECONDS", 25)};
+    const auto seed = testing::number_from("HOLDFAST_CHAOS_SEED", std::random_device{}());
     std::printf("HOLDFAST_CHAOS_SEED=%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);
     ASSERT_EQ(chaos_story{seed}.run(until), "") << "HOLDFAST_CHAOS_SEED=" << seed;

@@ -1,6 +1,7 @@
 #include "tests/chaos/group_load.hpp"
 
 #include "client/producer.hpp"
+#include "tests/crash/load.hpp"
 
 #include <memory>
 #include <random>
@@ -35,40 +36,6 @@ client::producer_options options_to(const std::string& name_servers) {
     options.compress_over_bytes = 0;
     options.max_in_flight = 200;
     return options;
-}
-
-// One pull and one commit; false when this broker can't be asked any more.
-bool consume_some(wire_client& client, ledger& book, const queue_place& queue) {
-    const queue_number number{static_cast<std::uint32_t>(queue.queue)};
-    const auto from = book.committed(queue);
-    const auto got = client.ask(protocol::pull_message_request{.consumer_group = ledger::group,
-                                                               .topic = queue.topic,
-                                                               .queue = number,
-                                                               .offset = queue_offset{from},
-                                                               .max_messages = 64,
-                                                               .sys_flag = protocol::pull_flag::subscription,
-                                                               .subscription = "*"});
-    if (!got)
-        return false;
-    if (!got->ok())
-        return got->code() != static_cast<int>(protocol::response_code::service_not_available);
-    auto next = from;
-    protocol::stored_message_reader records{got->command.body()};
-    while (const auto record = records.next()) {
-        if (!record->ok())
-            break;
-        book.consumed(queue, **record);
-        next = (*record)->offset.value() + 1;
-    }
-    book.commit_tried(queue, next);
-    const auto committed =
-        client.ask(protocol::update_consumer_offset_request{.consumer_group = ledger::group,
-                                                            .topic = queue.topic,
-                                                            .queue = number,
-                                                            .commit_offset = queue_offset{next}});
-    if (committed && committed->ok())
-        book.commit_answered(queue, next);
-    return committed && committed->ok();
 }
 
 } // namespace
@@ -148,7 +115,7 @@ void group_load::consume(std::uint64_t seed) {
             const queue_place queue{
                 book_.topics()[random() % book_.topics().size()],
                 static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(book_.queues()))};
-            goes_on = consume_some(client, book_, queue);
+            goes_on = crash::consume_some(client, book_, queue) == crash::consumed::committed;
             std::this_thread::sleep_for(pause);
         }
     }

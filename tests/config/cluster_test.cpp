@@ -88,6 +88,7 @@ TEST(cluster, is_one_node_without_peers) {
     EXPECT_EQ(loaded->values.election_timeout, std::chrono::milliseconds{1'000});
     EXPECT_EQ(loaded->values.heartbeat_interval, std::chrono::milliseconds{100});
     EXPECT_EQ(loaded->values.replication_window_bytes, 16U << 20U);
+    EXPECT_EQ(loaded->values.catch_up_bytes_per_s, 32U << 20U);
     EXPECT_EQ(refused("peers =\nbindAddress = 0.0.0.0\n"), "accepted");
     EXPECT_EQ(refused("nodeName = a\npeers = a@10.0.0.1:1\n"), "accepted") << "alone on its list";
 }

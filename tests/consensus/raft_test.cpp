@@ -328,6 +328,78 @@ TEST(raft, a_retired_leader_hands_over_and_says_nothing_more) {
 // --- a group's beginning, and its members
 // -------------------------------------------------------------------
 
+// What a follower that lacks 64 MiB of committed log is given of it.
+class catching_up : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        for (const auto* const name : {"b", "c"})
+            leader_.peer_found(node(name), false, now_);
+        leader_.appended(at(256), term_number{2}, end_);
+        actions out;
+        leader_.replicate(end_, now_, out);
+        leader_.receive(from("b", 2, matched(end_.value(), 9)), now_, out);
+        ASSERT_TRUE(leader_.flushed(end_) || leader_.commit() == end_);
+        append_answer empty;
+        empty.sequence = 9;
+        leader_.receive(from("c", 2, empty), now_, out);
+        serve(out);
+    }
+
+    // Sends what is asked for, in pieces of `most_bytes`, and has it acknowledged at once.
+    void serve(const actions& first) {
+        auto wanted = first.wanted;
+        while (!wanted.empty()) {
+            const auto asked = wanted.back();
+            wanted.pop_back();
+            if (asked.to != "c")
+                continue;
+            const auto last = asked.first + asked.most_bytes;
+            ASSERT_TRUE(
+                leader_.request_for("c", asked.first, {shared_bytes::copy_of(byte_view{})}, last, now_));
+            given_ += asked.most_bytes;
+            actions out;
+            leader_.receive(from("c", 2, matched(last.value(), ++sequence_)), now_, out);
+            wanted.insert(wanted.end(), out.wanted.begin(), out.wanted.end());
+        }
+    }
+
+    // A millisecond in which the log grows; b has it at once.
+    void pass(std::uint64_t grows) {
+        now_ += ms{1};
+        actions out;
+        if (grows > 0) {
+            leader_.appended(end_, term_number{2}, end_ + grows);
+            end_ = end_ + grows;
+            leader_.replicate(end_, now_, out);
+            (void)leader_.flushed(end_);
+            leader_.receive(from("b", 2, matched(end_.value(), ++sequence_)), now_, out);
+        } else {
+            leader_.tick(now_, out);
+        }
+        serve(out);
+    }
+
+    raft leader_ = leader_of_three();
+    ms now_{2'000};
+    log_position end_ = at(64U << 20U);
+    std::uint64_t sequence_ = 9;
+    std::uint64_t given_ = 0;
+};
+
+TEST_F(catching_up, goes_as_much_faster_than_the_log_grows_as_the_settings_say) {
+    given_ = 0;
+    for (int i = 0; i < 500; ++i)
+        pass(10'000);
+    EXPECT_NEAR(static_cast<double>(given_), (16U << 20U) + 500 * 10'000, 256U << 10U);
+}
+
+TEST_F(catching_up, goes_at_once_when_the_log_rests) {
+    pass(10'000);
+    for (int i = 0; i < 110; ++i)
+        pass(0);
+    EXPECT_GT(given_, (60U << 20U)); // up to where it is not far behind
+}
+
 TEST(raft, a_group_forms_when_all_its_nodes_are_there_and_empty) {
     raft one{settings_of("a"), {}, {}};
     actions out;

@@ -1,7 +1,9 @@
-// An unchanged RocketMQ client for Node (ali-ons) against a group of three nodes whose leader is killed.
+// An unchanged RocketMQ client for Node (ali-ons) against a group of three nodes: the leader is killed, and
+// followers are read from.
 'use strict';
 
 const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
 const { after, before, test } = require('node:test');
 const { Cluster } = require('./cluster');
 const { Message, closeHiddenProducer, sleep, startConsumer, startProducer, until } = require('./clients');
@@ -60,4 +62,25 @@ test('nothing answered is lost when the leader is killed under an unchanged clie
     () => `${answered.filter(body => !got().has(body)).length} of ${answered.length} answered messages`);
   await consumer.close();
   await producer.close();
+});
+
+test('an unchanged client reads a backlog from followers', async () => {
+  const COUNT = 1500;
+  const group = await Cluster.start([ '--slaveReadEnable=true', '--entryCacheBytes=1M' ]);
+  try {
+    await group.createTopic('e2e-backlog');
+    execFileSync(group.nodes[0].binary,
+      [ 'send', 'e2e-backlog', '--size', '3000', '--count', String(COUNT), '--namesrv', group.nameServer ]);
+    const leader = await group.leader();
+    const consumer = await startConsumer(group, { group: 'CID_e2e_backlog', topic: 'e2e-backlog' });
+    const ids = () => new Set(consumer.messages.map(message => message.id)).size;
+    await until(() => ids() === COUNT, () => `${COUNT} messages, ${ids()} came`);
+    await consumer.close();
+    const served = await Promise.all(group.nodes.map(async node => (await group.status(node)).messages_got));
+    console.log(`messages from each node: ${served}`);
+    const byFollowers = served.filter((_, i) => group.nodes[i] !== leader).reduce((sum, one) => sum + one, 0);
+    assert(byFollowers > COUNT / 2, `only ${byFollowers} messages came from followers`);
+  } finally {
+    await group.stop();
+  }
 });

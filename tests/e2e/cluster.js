@@ -28,7 +28,8 @@ async function freePorts(count) {
 }
 
 class Cluster {
-  static async start() {
+  // `settings` of all nodes, besides their own.
+  static async start(settings = []) {
     const names = [ 'a', 'b', 'c' ];
     const ports = await freePorts(9);
     const peers = names.map((name, i) => `${name}@127.0.0.1:${ports[i]}`).join(',');
@@ -36,7 +37,7 @@ class Cluster {
     cluster.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-e2e-cluster-'));
     cluster.nodes = names.map((name, i) => {
       const node = new Broker(process.env.HOLDFAST_BINARY, path.join(cluster.folder, name));
-      node.more = [ `--nodeName=${name}`, `--peers=${peers}`, `--clusterPort=${ports[i]}` ];
+      node.more = [ `--nodeName=${name}`, `--peers=${peers}`, `--clusterPort=${ports[i]}`, ...settings ];
       node.name = name;
       node.nameServerPort = ports[3 + i];
       node.brokerPort = ports[6 + i];
@@ -73,6 +74,27 @@ class Cluster {
       const found = /^(\w+) +leader/m.exec(table);
       if (found) return this.nodes.find(node => node.name === found[1]);
       await sleep(100);
+    }
+  }
+
+  // What a node says of itself (request 30002 of our own command line).
+  async status(node) {
+    const header = JSON.stringify({ code: 30002, language: 'OTHER', version: 0, opaque: 1, flag: 0 });
+    const frame = Buffer.alloc(8 + header.length);
+    frame.writeUInt32BE(4 + header.length, 0);
+    frame.writeUInt32BE(header.length, 4);
+    frame.write(header, 8);
+    const socket = net.connect(node.nameServerPort, '127.0.0.1');
+    try {
+      socket.write(frame);
+      let answer = Buffer.alloc(0);
+      for await (const bytes of socket) {
+        answer = Buffer.concat([ answer, bytes ]);
+        if (answer.length >= 4 && answer.length >= 4 + answer.readUInt32BE(0)) break;
+      }
+      return JSON.parse(answer.subarray(8 + (answer.readUInt32BE(4) & 0xffffff)));
+    } finally {
+      socket.destroy();
     }
   }
 

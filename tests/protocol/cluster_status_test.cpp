@@ -18,6 +18,7 @@ cluster_status leader() {
                            .flushed = log_position{4},
                            .committed = log_position{3},
                            .applied = log_position{2}},
+            .messages_got = 9,
             .followers = {{.name = "b",
                            .matched = log_position{3},
                            .lag_bytes = 2,
@@ -30,7 +31,7 @@ TEST(ClusterStatus, IsJson) {
         encode_cluster_status(leader()),
         R"({"followers":[{"lag_bytes":2,"last_heard_ms":-1,"matched":3,"name":"b","state":"probing"}],)"
         R"("group":"broker-a","leader":"a","members":[{"address":"127.0.0.1:1","incarnation":"0a","name":"a","voter":true},)"
-        R"({"address":"127.0.0.1:2","incarnation":"0b","name":"b","voter":false}],"node":"a","role":"leader","term":7,)"
+        R"({"address":"127.0.0.1:2","incarnation":"0b","name":"b","voter":false}],"messages_got":9,"node":"a","role":"leader","term":7,)"
         R"("watermarks":{"appended":5,"applied":2,"committed":3,"first":1,"flushed":4}})");
 }
 
@@ -53,6 +54,7 @@ TEST(ClusterStatus, RefusesWhatCannotBe) {
          {"", "[]", R"({"node":"n","role":"leader"})", R"({"group":"g","role":"leader"})",
           R"({"group":"g","node":"n"})", R"({"group":"g","node":"n","role":"king"})",
           R"({"group":"g","node":"n","role":"leader","term":-1})",
+          R"({"group":"g","node":"n","role":"leader","messages_got":-1})",
           R"({"group":"g","node":"n","role":"leader","members":{}})",
           R"({"group":"g","node":"n","role":"leader","members":[{"voter":true}]})",
           R"({"group":"g","node":"n","role":"leader","members":["a"]})",

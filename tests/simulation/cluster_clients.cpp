@@ -257,11 +257,24 @@ void cluster_clients::deliver() {
     if (!due.empty())
         draft.add(command_kind::deliveries,
                   broker::encode(broker::deliveries{node.replica().current().delay().version, due}));
-    else if (!node.view().due(cluster_.wall_clock(), 1).empty())
+    else if (!node.view().due(cluster_.log_time(*leader), 1).empty())
         draft.add(command_kind::idle_mark, byte_view{});
     else
         return;
     change_delays(*leader, std::move(draft), due.empty() ? nullptr : &cluster_.marks().deliveries);
+}
+
+std::string cluster_clients::delays_in_words() {
+    const auto leader = cluster_.leader();
+    if (!leader || cluster_.checker().delayed() == 0)
+        return {};
+    const auto& node = *cluster_.node(*leader);
+    auto words = "; " + std::to_string(cluster_.checker().delayed()) + " delayed messages wait";
+    if (const auto& waiting = node.view().delayed(); !waiting.empty())
+        words += ", the first is due at " + std::to_string(waiting.begin()->first.due.value());
+    return words + ", the log's time is " + std::to_string(node.replica().applied_time().value()) +
+           ", the leader's " + std::to_string(cluster_.log_time(*leader).value()) +
+           (free_scheduler() ? "" : ", a delivery is under way");
 }
 
 void cluster_clients::call_back() {

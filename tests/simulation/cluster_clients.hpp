@@ -24,6 +24,8 @@ class cluster_clients {
     void try_out(std::size_t leader);
     // The leader delivers what is due, as the delay scheduler does.
     void deliver();
+    // What waits, for a report that it does so for too long; empty when nothing does.
+    [[nodiscard]] std::string delays_in_words();
 
     [[nodiscard]] std::uint64_t messages_answered() const { return messages_answered_; }
 

@@ -54,7 +54,7 @@ std::string cluster_story::run() {
                         std::string{clients_.messages_answered() == answered_before
                                         ? "nothing is answered"
                                         : "the nodes do not catch up"} +
-                        cluster_.describe());
+                        clients_.delays_in_words() + cluster_.describe());
     if (cluster_.problem().empty())
         cluster_.check_everything();
     return cluster_.problem();
@@ -81,7 +81,7 @@ void cluster_story::trouble_later() {
 void cluster_story::trouble() {
     const auto leader = cluster_.leader();
     const auto victim = leader && pick(2) == 0 ? *leader : pick_node();
-    switch (pick(15)) {
+    switch (pick(16)) {
     case 0:
         return cluster_.power_off(victim, pick_ms(50, pick(3) == 0 ? 12'000 : 4'000));
     case 1:
@@ -106,6 +106,8 @@ void cluster_story::trouble() {
         return wipe(victim);
     case 13:
         return disturb_election();
+    case 14:
+        return set_clock(victim);
     default:
         if (pick(3) == 0) // the whole room
             for (std::size_t node = 0; node < cluster_.size(); ++node)
@@ -113,6 +115,13 @@ void cluster_story::trouble() {
         else
             cluster_.checkpoint(victim);
     }
+}
+
+// A second, a minute, half a day: ahead or back.
+void cluster_story::set_clock(std::size_t victim) {
+    constexpr std::int64_t largest[]{1'000, 60'000, 43'200'000};
+    const std::chrono::milliseconds by{static_cast<std::int64_t>(pick(largest[pick(3)]))};
+    cluster_.jump_clock(victim, pick(2) == 0 ? by : -by);
 }
 
 void cluster_story::disk_trouble(std::size_t victim) {

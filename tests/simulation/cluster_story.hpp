@@ -25,6 +25,7 @@ class cluster_story {
 
     void trouble_later();
     void trouble();
+    void set_clock(std::size_t victim);
     void disk_trouble(std::size_t victim);
     void cut_network(std::size_t victim);
     void mend_later();

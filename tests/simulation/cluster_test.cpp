@@ -72,6 +72,7 @@ void print(const cluster_marks& marks) {
         {"decisions with wrong words", marks.wrong_decisions},
         {"deliveries of delayed messages", marks.deliveries},
         {"delayed messages called back", marks.cancelled},
+        {"clocks set", marks.clock_jumps},
     };
     for (const auto& [what, count] : all)
         std::printf("  %8llu %s\n", static_cast<unsigned long long>(count), what);
@@ -125,6 +126,7 @@ TEST(cluster, keeps_its_promises_for_the_known_seeds) {
     EXPECT_GT(marks.wrong_decisions, 0U);
     EXPECT_GT(marks.deliveries, 0U);
     EXPECT_GT(marks.cancelled, 0U);
+    EXPECT_GT(marks.clock_jumps, 0U);
 }
 
 // How many of the first seeds catch it.

@@ -67,6 +67,21 @@ consensus::steady_ms simulated_cluster::clock_of(const host& one) const {
         one.clock_start + static_cast<std::int64_t>(static_cast<double>(now_.count()) * one.clock_rate)};
 }
 
+std::chrono::microseconds simulated_cluster::wall_time(const host& one) const {
+    return std::chrono::milliseconds{1'700'000'000'000} + clock_of(one) -
+           std::chrono::milliseconds{one.clock_start} + one.wall_ahead;
+}
+
+timestamp_ms simulated_cluster::log_time(std::size_t which) {
+    auto& one = hosts_[which];
+    return one.log_clock->now(wall_time(one), clock_of(one));
+}
+
+void simulated_cluster::jump_clock(std::size_t which, std::chrono::milliseconds by) {
+    hosts_[which].wall_ahead += by;
+    ++marks_.clock_jumps;
+}
+
 // --- processes
 // ----------------------------------------------------------------------------------------------
 
@@ -90,9 +105,10 @@ void simulated_cluster::start(std::size_t which) {
         return report("refused: " + one.name + " does not start: " + started.failure().message);
     one.node = *std::move(started);
     ++one.life;
-    one.is_ending = one.has_led = false;
+    one.is_ending = one.has_led = one.was_ready = false;
     one.paused_until = now_;
     one.term = one.node->replica().term();
+    one.log_clock.emplace(wall_time(one), clock_of(one), one.node->replica().applied_time());
     report(check_log(which));
     settle(which);
     tick(which, one.life);
@@ -157,19 +173,19 @@ void simulated_cluster::trim(std::size_t which) {
     if (!one.node || !one.node->replica().ready() || one.paused_until > now_ || !problem_.empty())
         return;
     const auto& state = one.node->replica().current();
-    const auto limit = state.retention_limit(one.derived.applied, wall_clock());
+    const auto limit = state.retention_limit(one.derived.applied, log_time(which));
     const log_position first{align_down(limit.first.value(), one.settings.segment_size)};
     if (first <= state.first_position())
         return;
     const broker::batch_ticket ticket{next_ticket_++};
     one.waiting[ticket.value()].answer = [this](const auto*) { ++marks_.trims; };
     trimmed_ = std::max(trimmed_, first);
-    one.node->trim(first, ticket, wall_clock());
+    one.node->trim(first, ticket, log_time(which));
     settle(which);
 }
 
 void simulated_cluster::idle(std::size_t which) {
-    with(which, hosts_[which].life, [this](simulated_node& node) { node.idle(wall_clock()); });
+    with(which, hosts_[which].life, [this, which](simulated_node& node) { node.idle(log_time(which)); });
 }
 
 void simulated_cluster::tick(std::size_t which, std::uint64_t life) {
@@ -246,10 +262,14 @@ void simulated_cluster::watch(std::size_t which, const simulated_node::outcomes&
     report(outcomes.problem);
     const auto& replica = one.node->replica();
     if (replica.raft().current_role() == consensus::role::leader) {
+        if (replica.ready() && !std::exchange(one.was_ready, true))
+            one.log_clock->not_before(replica.applied_time(), wall_time(one), clock_of(one));
         one.has_led = true;
         report(checker_.leads(one.name, replica.term()));
         if (on_commit_ && !outcomes.entries.empty())
             on_commit_(which);
+    } else {
+        one.was_ready = false; // half of the deposed go on, unlike a node's process
     }
     if (!one.has_led && replica.applied() > replica.flushed())
         report("ahead: the follower " + one.name + " has applied what it has not flushed");
@@ -311,7 +331,7 @@ std::uint64_t simulated_cluster::send(std::size_t to, broker::entry_draft draft,
     const broker::batch_ticket ticket{next_ticket_++};
     auto& waiting = one.waiting[ticket.value()];
     waiting.answer = std::move(answer);
-    one.node->append(std::move(draft), ticket, wall_clock());
+    one.node->append(std::move(draft), ticket, log_time(to));
     waiting.end = one.node->replica().appended();
     settle(to);
     return ticket.value();

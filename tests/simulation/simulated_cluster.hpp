@@ -6,6 +6,7 @@
 // the checker. The first problem ends the run.
 #pragma once
 
+#include "broker/log_clock.hpp"
 #include "tests/simulation/cluster_checker.hpp"
 #include "tests/simulation/simulated_network.hpp"
 #include "tests/storage/simulated_disk.hpp"
@@ -65,6 +66,7 @@ struct cluster_marks {
     std::uint64_t wrong_decisions = 0;
     std::uint64_t deliveries = 0; // with messages
     std::uint64_t cancelled = 0;
+    std::uint64_t clock_jumps = 0;
 };
 
 class simulated_cluster {
@@ -92,6 +94,8 @@ class simulated_cluster {
     void hand_over(std::size_t which); // the stop of a careful operator, up to the end of its process
     void pause(std::size_t which, virtual_ms length);
     void wipe(std::size_t which, virtual_ms until_on);
+    // Its wall clock is set.
+    void jump_clock(std::size_t which, std::chrono::milliseconds by);
     // The power goes, and meanwhile some of the log rots.
     void rot(std::size_t which, virtual_ms until_on);
     void checkpoint(std::size_t which);
@@ -127,7 +131,8 @@ class simulated_cluster {
 
     cluster_checker& checker() { return checker_; }
     cluster_marks& marks() { return marks_; }
-    [[nodiscard]] timestamp_ms wall_clock() const { return timestamp_ms{1'700'000'000'000 + now_.count()}; }
+    // The time that a running node's log is written with.
+    [[nodiscard]] timestamp_ms log_time(std::size_t which);
     // Reads all logs from their beginning, and compares the states.
     void check_everything();
 
@@ -150,10 +155,13 @@ class simulated_cluster {
         std::optional<log_position> begins_at; // the next process begins its log anew
         double clock_rate = 1;
         std::int64_t clock_start = 0;
-        std::unique_ptr<simulated_node> node; // null: off
-        std::uint64_t life = 0;               // counts the processes
+        std::chrono::milliseconds wall_ahead{0};
+        std::optional<broker::log_clock> log_clock; // of its process
+        std::unique_ptr<simulated_node> node;       // null: off
+        std::uint64_t life = 0;                     // counts the processes
         virtual_ms paused_until{0};
         bool has_led = false;
+        bool was_ready = false; // to answer, as the leader
         bool is_ending = false;
         bool was_wiped = false;
         bool is_rotten = false;
@@ -175,6 +183,7 @@ class simulated_cluster {
         return virtual_ms{static_cast<std::int64_t>(first + pick(last - first))};
     }
     [[nodiscard]] consensus::steady_ms clock_of(const host& one) const;
+    [[nodiscard]] std::chrono::microseconds wall_time(const host& one) const;
     void new_disk(host& one);
     static void become_another(host& one);
     void replace_disk(std::size_t which);
