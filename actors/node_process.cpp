@@ -62,13 +62,18 @@ sigset_t block_signals() {
 }
 
 void announce(const config::node_config& config, std::uint16_t broker_port, std::uint16_t namesrv_port) {
-    std::printf("ready: name service %s:%u, broker %s:%u\n"
-                "  send:     %s send hello 'my first message'\n"
-                "  consume:  %s consume hello --from first\n"
-                "  clients:  point any RocketMQ client at the name server %s:%u\n",
-                config.bind_address.c_str(), unsigned{namesrv_port}, config.bind_address.c_str(),
-                unsigned{broker_port}, program_invocation_name, program_invocation_name,
-                config.bind_address.c_str(), unsigned{namesrv_port});
+    const auto bound = config.bind_address + ":" + std::to_string(namesrv_port);
+    // What is bound everywhere is reached under the name that routes give.
+    const auto names = config.bind_address == "0.0.0.0"
+                           ? config.advertised_address + ":" + std::to_string(namesrv_port)
+                           : bound;
+    const auto where = names == "127.0.0.1:9876" ? std::string{} : " -n " + names; // the commands' default
+    std::printf("ready: name service %s, broker %s:%u\n"
+                "  send:     %s send hello 'my first message'%s\n"
+                "  consume:  %s consume hello --from first%s\n"
+                "  clients:  point any RocketMQ client at the name server %s\n",
+                bound.c_str(), config.bind_address.c_str(), unsigned{broker_port}, program_invocation_name,
+                where.c_str(), program_invocation_name, where.c_str(), names.c_str());
     std::fflush(stdout);
 }
 

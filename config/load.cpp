@@ -132,7 +132,7 @@ result<void> apply(const std::vector<assignment>& assignments, loaded_config& ta
             if (const auto assigned = key->assign(target.values, given.value); !assigned)
                 return refusal(given.where, fmt::format("{} = {} is not possible; it must be {}", given.key,
                                                         in_quotes(given.value), assigned.failure().message));
-            places[given.key] = given.where;
+            places[std::string{key->key}] = given.where;
         } else if (const auto* const foreign = find_foreign_key(given.key)) {
             if (auto applied = apply_foreign(given, *foreign, target.warnings); !applied)
                 return applied;

@@ -362,6 +362,8 @@ std::span<const setting> all_settings() {
 }
 
 const setting* find_setting(std::string_view key) {
+    if (key == "mapedFileSizeCommitLog") // as RocketMQ spelt it before 5.0
+        key = "mappedFileSizeCommitLog";
     const auto table = all_settings();
     const auto found =
         std::find_if(table.begin(), table.end(), [&](const setting& each) { return each.key == key; });

@@ -25,7 +25,7 @@ struct setting {
 
 [[nodiscard]] std::span<const setting> all_settings();
 
-// nullptr when there is none of that name. Keys are case-sensitive.
+// nullptr when there is none of that name. Keys are case-sensitive; older spellings of RocketMQ's are found.
 [[nodiscard]] const setting* find_setting(std::string_view key);
 
 // The key that was probably meant by `misspelt`; empty when nothing is near.

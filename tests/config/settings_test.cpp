@@ -51,10 +51,15 @@ TEST(settings, set_nothing_when_they_refuse) {
     }
 }
 
+TEST(settings, are_found_by_their_older_spelling) {
+    const auto* const found = find_setting("mapedFileSizeCommitLog");
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->key, "mappedFileSizeCommitLog");
+}
+
 TEST(nearest_key, finds_slips_and_leaves_strangers_alone) {
     EXPECT_EQ(nearest_key("listenport"), "listenPort");
     EXPECT_EQ(nearest_key("brokerNmae"), "brokerName");
-    EXPECT_EQ(nearest_key("mapedFileSizeCommitLog"), "mappedFileSizeCommitLog");
     EXPECT_EQ(nearest_key("zzz"), "");
     EXPECT_EQ(nearest_key(std::string(100'000, 'a')), "");
 }
