@@ -20,6 +20,21 @@ constexpr std::int32_t storable_flags =
     protocol::sys_flag::compressed | protocol::sys_flag::multi_tags | protocol::sys_flag::born_host_ipv6 |
     protocol::sys_flag::store_host_ipv6 | protocol::sys_flag::compression_mask;
 
+// What the broker's own properties may need in the course of a message's life: CLUSTER, and REAL_TOPIC,
+// REAL_QID, RETRY_TOPIC, ORIGIN_MESSAGE_ID and DELAY when it is delayed or sent back (T20). Our client keeps
+// as much free.
+constexpr std::size_t broker_properties_bytes = 512;
+
+// As stock clients check it themselves; some requests name no group at all.
+bool is_producer_group(std::string_view name) {
+    if (name.size() > protocol::limits::max_stored_group_bytes)
+        return false;
+    for (; !name.empty(); name.remove_prefix(std::min(name.size(), protocol::limits::max_group_bytes)))
+        if (!protocol::check_group_name(name.substr(0, protocol::limits::max_group_bytes)).ok())
+            return false;
+    return true;
+}
+
 refusal illegal(std::string why) {
     return {response_code::message_illegal, std::move(why)};
 }
@@ -53,6 +68,14 @@ std::size_t message_intake::most_room_for(const protocol::send_message_request& 
 std::optional<refusal> message_intake::check_request(const protocol::send_message_request& request) {
     if (const auto named = protocol::check_topic_name(request.topic); !named.ok())
         return refusal{response_code::system_error, named.failure().message};
+    if (request.topic == protocol::auto_create_topic)
+        return refusal{response_code::no_permission,
+                       "the topic " + std::string{request.topic} +
+                           " is only the template of new topics; send to a topic of your own"};
+    if (!is_producer_group(request.producer_group))
+        return illegal("a producer group has up to " +
+                       std::to_string(protocol::limits::max_stored_group_bytes) +
+                       " of the characters % | a-z A-Z 0-9 _ -");
     if (protocol::is_forbidden_to_send(request.topic))
         return refusal{response_code::no_permission, "the topic " + std::string{request.topic} +
                                                          " belongs to the broker; choose another name"};
@@ -114,8 +137,7 @@ std::optional<refusal> message_intake::take_batch(const protocol::send_message_r
         if (meant->transactional || meant->due ||
             (request.sys_flag & protocol::sys_flag::transaction_mask) != 0)
             return illegal("a batch can hold no transactional or delayed messages; send them one by one");
-        const auto fits = protocol::check_properties_size(meant->text, cluster_property_.size() + 1);
-        if (!fits.ok())
+        if (const auto fits = check_room(request, *meant, topic); !fits.ok())
             return illegal(fits.failure().message);
     }
     auto reading = first_check;
@@ -126,6 +148,18 @@ std::optional<refusal> message_intake::take_batch(const protocol::send_message_r
     }
     taken.messages = static_cast<std::uint32_t>(*count);
     return std::nullopt;
+}
+
+// A message that its consumer sends to a retry topic itself has been through here before.
+result<void> message_intake::check_room(const protocol::send_message_request& request,
+                                        const send_properties& meant, const topic_config& topic) const {
+    if (protocol::is_retry_topic(topic.name) || protocol::is_dead_letter_topic(topic.name))
+        return protocol::check_properties_size(meant.text, cluster_property_.size() + 1);
+    const auto of_half = meant.producer_group.empty()
+                             ? protocol::property_bytes(property::producer_group, request.producer_group)
+                             : 0;
+    const bool half = meant.transactional || (request.sys_flag & protocol::sys_flag::transaction_mask) != 0;
+    return protocol::check_properties_size(meant.text, broker_properties_bytes + (half ? of_half : 0));
 }
 
 std::string_view message_intake::added_properties(const protocol::send_message_request& request,
@@ -176,6 +210,8 @@ std::optional<refusal> message_intake::add(const protocol::send_message_request&
     message.topic = topic.name;
     message.properties = meant->text;
     message.more_properties = added_properties(request, *meant, topic, queue);
+    if (const auto leave_room = check_room(request, *meant, topic); !leave_room.ok())
+        return illegal(leave_room.failure().message);
     if (const auto fits = message.check(); !fits.ok())
         return illegal(fits.failure().message);
     places.push_back(static_cast<std::uint32_t>(draft.next_payload()));

@@ -76,6 +76,9 @@ class message_intake {
                                const protocol::ipv4_host& born_host, queue_number queue, std::int32_t flag,
                                byte_view body, std::string_view properties, entry_draft& draft,
                                std::vector<std::uint32_t>& places, taken_send& taken);
+    // Whether the properties leave room for all that the broker adds, now and later (T20).
+    [[nodiscard]] result<void> check_room(const protocol::send_message_request& request,
+                                          const send_properties& meant, const topic_config& topic) const;
     // What the broker adds to the properties.
     std::string_view added_properties(const protocol::send_message_request& request,
                                       const send_properties& meant, const topic_config& topic,

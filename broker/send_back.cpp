@@ -64,7 +64,9 @@ result<void> add_sent_back(const protocol::stored_message_view& message, const s
                            const protocol::ipv4_host& store_host, entry_draft& draft) {
     const bool delayed = plan.level > 0 && !rules.levels.empty();
     const auto level = delayed ? std::min(plan.level, static_cast<std::int32_t>(rules.levels.size())) : 0;
-    const auto properties = with_origin(message, level, store_host);
+    // Where nothing was left for the origin, it goes on without: it must not hold up its group.
+    const auto origin = with_origin(message, level, store_host);
+    const bool fits = origin.size() <= protocol::limits::max_properties_bytes;
     protocol::stored_message copy;
     copy.queue = queue_number{spread % std::max(topic.write_queues, 1U)};
     copy.flag = message.flag;
@@ -76,9 +78,9 @@ result<void> add_sent_back(const protocol::stored_message_view& message, const s
     copy.prepared_transaction = log_position{static_cast<std::uint64_t>(message.prepared_transaction_offset)};
     copy.body = message.body;
     copy.topic = topic.name;
-    copy.properties = properties;
-    if (auto fits = copy.check(); !fits.ok())
-        return error{errc::invalid_argument, fits.failure().message};
+    copy.properties = fits ? std::string_view{origin} : message.properties;
+    if (auto good = copy.check(); !good.ok())
+        return error{errc::invalid_argument, good.failure().message};
     const auto tags = protocol::java_hash(message.property(property::tags).value_or(""));
     const auto size = copy.size();
     const auto to =

@@ -32,7 +32,8 @@ struct send_back_plan {
 [[nodiscard]] send_back_plan plan_send_back(const protocol::stored_message_view& message,
                                             const group_config& group, const send_back_request& request);
 
-// Adds the message to `draft`. invalid_argument: its properties leave no room for its origin.
+// Adds the message to `draft`. Nothing that was stored is refused; an error (invalid_argument) would be of
+// the topic's making.
 result<void> add_sent_back(const protocol::stored_message_view& message, const send_back_plan& plan,
                            const topic_config& topic, std::uint32_t spread, const delay_rules& rules,
                            const protocol::ipv4_host& store_host, entry_draft& draft);

@@ -1,6 +1,7 @@
 #include "broker/message_intake.hpp"
 
 #include "broker/delivery_records.hpp"
+#include "broker/send_back.hpp"
 
 #include "base/byte_buffer.hpp"
 #include "protocol/batch.hpp"
@@ -333,16 +334,100 @@ TEST(message_intake, refuses_bodies_over_the_limit_and_takes_those_at_it) {
     EXPECT_FALSE(take(request("")).refused) << "4.9 stores an empty body";
 }
 
-// The record's length field is a signed 16-bit number, and the broker adds CLUSTER: the sum counts.
-TEST(message_intake, T20_properties_leave_room_for_what_the_broker_adds) {
+// --- T20: room for what the broker adds to the properties
+// ----------------------------------------------------------------------------------------------------------
+
+// A message that is sent back, as it would be stored.
+struct again {
+    entry_draft draft;
+    protocol::stored_message_view message;
+};
+
+again send_back(const protocol::stored_message_view& message, std::int32_t level) {
+    group_config group;
+    group.name = std::string(120, 'g');
+    const auto plan = plan_send_back(message, group, {level, std::nullopt});
+    topic_config to;
+    to.name = plan.topic;
+    again outcome;
+    const auto at = outcome.draft.next_payload();
+    const auto added = add_sent_back(message, plan, to, 0, settings().delays, store_host, outcome.draft);
+    EXPECT_TRUE(added.ok()) << added.failure().message;
+    if (!added.ok())
+        return outcome;
+    const auto stored = protocol::decode_stored_message(byte_view{outcome.draft.bytes()}.subspan(at));
+    EXPECT_TRUE(stored.ok());
+    if (stored.ok())
+        outcome.message = *stored;
+    return outcome;
+}
+
+// The record's length field is a signed 16-bit number. A message that can't be sent back holds up its group.
+TEST(message_intake, T20_the_largest_message_can_be_delayed_sent_back_and_become_a_dead_letter) {
+    auto long_topic = topic();
+    long_topic.name = std::string(127, 't');
+    const auto with_delay = property_text("DELAY", "2");
+    const auto largest = with_delay + "K\x01" + std::string(32767 - 512 - 2 - with_delay.size(), 'v');
+    for (const auto* const kind : {"", "a batch"}) {
+        auto sent = request("x", largest + "v");
+        std::string batch;
+        if (*kind != '\0') {
+            batch = batch_of({{0, as_bytes("x"), largest.substr(with_delay.size()) + std::string(9, 'v')}});
+            sent = request(batch);
+            sent.is_batch = true;
+        }
+        const auto refused = take_at_now(sent, long_topic);
+        EXPECT_EQ(code_of(refused.refused), response_code::message_illegal) << kind;
+        EXPECT_TRUE(refused.draft.empty());
+    }
+    auto stored = take_at_now(request("x", largest), long_topic);
+    ASSERT_FALSE(stored.refused) << stored.refused->remark;
+    EXPECT_EQ(stored.message().property("REAL_TOPIC"), long_topic.name);
+    const auto retried = send_back(stored.message(), 0);
+    const auto retried_again = send_back(retried.message, 2);
+    const auto dead = send_back(retried_again.message, -1);
+    EXPECT_EQ(dead.message.topic, "%DLQ%" + std::string(120, 'g'));
+    EXPECT_EQ(dead.message.reconsume_times, 3);
+    for (const auto* const step : {&retried, &retried_again, &dead}) {
+        EXPECT_EQ(step->message.property("RETRY_TOPIC"), long_topic.name);
+        EXPECT_TRUE(step->message.property("ORIGIN_MESSAGE_ID"));
+        EXPECT_EQ(as_text(step->message.body), "x");
+    }
+}
+
+// A consumer that puts a message into its retry topic itself sends all that the message had.
+TEST(message_intake, T20_what_goes_to_a_retry_topic_has_had_its_room) {
+    auto retry = topic();
+    retry.name = "%RETRY%g";
     const auto added = "\x02"
                        "CLUSTER\x01"
                        "C\x02"s.size();
     const auto fits = "K\x01" + std::string(32767 - 2 - added, 'v');
-    auto stored = take(request("x", fits));
+    const auto stored = take(request("x", fits), retry);
     ASSERT_FALSE(stored.refused);
     EXPECT_EQ(stored.message().properties.size(), 32767U);
-    EXPECT_EQ(code_of(take(request("x", fits + "v")).refused), response_code::message_illegal);
+    EXPECT_EQ(code_of(take(request("x", fits + "v"), retry).refused), response_code::message_illegal);
+    const auto back = send_back(stored.message(), 0);
+    EXPECT_EQ(back.message.properties, stored.message().properties) << "without its origin, but it goes on";
+    EXPECT_EQ(back.message.reconsume_times, 1);
+}
+
+TEST(message_intake, refuses_the_template_of_new_topics_and_impossible_producer_groups) {
+    auto sent = request();
+    sent.topic = "TBW102";
+    EXPECT_EQ(code_of(message_intake::check_request(sent)), response_code::no_permission);
+    sent = request();
+    const std::string longest(255, 'p');
+    const std::string too_long(256, 'p');
+    for (const std::string_view good :
+         {std::string_view{longest}, std::string_view{}, std::string_view{"INSTANCE%GID_a-1|x"}}) {
+        sent.producer_group = good;
+        EXPECT_FALSE(message_intake::check_request(sent)) << good;
+    }
+    for (const std::string_view bad : {std::string_view{too_long}, std::string_view{"a b"}}) {
+        sent.producer_group = bad;
+        EXPECT_EQ(code_of(message_intake::check_request(sent)), response_code::message_illegal) << bad;
+    }
 }
 
 // --- batches
