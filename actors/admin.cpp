@@ -1,6 +1,8 @@
 #include "actors/admin.hpp"
 
+#include "actors/answer_chunks.hpp"
 #include "actors/frame_decoding.hpp"
+#include "actors/limits.hpp"
 #include "actors/producer_admin.hpp"
 #include "protocol/admin_bodies.hpp"
 #include "protocol/names.hpp"
@@ -61,9 +63,12 @@ void admin_state::make_builtin_topics() {
 
 void admin_state::frames(const admin_job& job) {
     remember_environment();
-    for (const auto index : job.frames->chosen)
+    for (const auto index : job.frames->chosen) {
         if (decode_frame(job.frames->frames, index, *job.connection, command_))
             dispatch(job.connection);
+        if (answers_.size() > limits::answer_chunk_bytes && !send_chunk(*job.connection, answers_))
+            return;
+    }
     if (!answers_.empty())
         job.connection->send(answers_.release());
 }

@@ -185,7 +185,10 @@ void consumer_group_state::tell_members(const offsets_reset_request& reset, cons
         table[{reset.topic, environment.config->broker_name,
                static_cast<std::int32_t>(queue.queue.value())}] = to;
     }
-    const auto order = [&](const std::string& body) {
+    // An order that no frame can hold goes to nobody: their pulls move them.
+    const auto order = [&](const std::string& body) -> shared_bytes {
+        if (body.size() > protocol::limits::max_frame_bytes - protocol::limits::max_header_bytes)
+            return {};
         byte_buffer out;
         protocol::call how;
         how.oneway = true;
@@ -199,7 +202,9 @@ void consumer_group_state::tell_members(const offsets_reset_request& reset, cons
     const auto for_most = order(protocol::encode_offset_table(table));
     const auto for_cpp = order(protocol::encode_offset_list(table));
     for (const auto& [id, member] : members_) {
-        member.connection->send(reads_lists(member.described.language, reset.language) ? for_cpp : for_most);
+        const auto& what = reads_lists(member.described.language, reset.language) ? for_cpp : for_most;
+        if (!what.empty())
+            member.connection->send(what);
         if (const auto session = environment.waiters->find(id))
             context_.self->send(session, moved_atom::value, moved_queues_ptr{queues});
     }

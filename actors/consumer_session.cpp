@@ -35,8 +35,8 @@ void consumer_session_state::frames(session_frames_ptr received) {
         connection_->pause_reading(); // the connection's other session may have resumed it
 }
 
-// In the order they came, as far as the client reads the answers: what a session holds for a connection is
-// bounded, however many requests it has sent.
+// In the order they came, as far as the client reads the answers and readers keep up: what a session holds
+// for a connection is bounded, however many requests it has sent.
 void consumer_session_state::serve_waiting() {
     while (!waiting_.empty() && !is_full()) {
         const auto received = waiting_.front();
@@ -61,7 +61,8 @@ void consumer_session_state::serve_waiting() {
 }
 
 bool consumer_session_state::is_full() const {
-    return answers_.size() + connection_->unwritten_bytes() > limits::max_unread_answer_bytes;
+    return reader_load_.is_full() ||
+           answers_.size() + connection_->unwritten_bytes() > limits::max_unread_answer_bytes;
 }
 
 void consumer_session_state::dispatch(const network::frame_batch& frames, std::uint32_t index) {
@@ -276,6 +277,7 @@ void consumer_session_state::to_reader(const network::frame_batch& frames, std::
     job->connection = connection_;
     job->frames = frames;
     job->frame = index;
+    job->slot = reader_load_.take();
     next_reader_ = (next_reader_ + 1) % environment_->readers.size();
     self_->send(environment_->readers[next_reader_], read_atom::value, read_job_ptr{std::move(job)});
 }

@@ -54,6 +54,7 @@ class consumer_session_state {
     void answer_offset(const std::string& group, queue_key queue, const protocol::answer_to& to,
                        bool zero_forbidden);
     void bounds_of_queue();
+    bool check_client_id(std::string_view id);
     void heart_beat();
     [[nodiscard]] std::string register_producers(const protocol::heartbeat& beat);
     void unregister();
@@ -77,7 +78,7 @@ class consumer_session_state {
     protocol::remoting_command command_;
     byte_buffer answers_;
 
-    // Requests that wait until the client has read earlier answers.
+    // Requests that wait until the client has read earlier answers, or readers have given theirs.
     std::deque<session_frames_ptr> waiting_;
     std::size_t next_waiting_ = 0; // in the first of them
     bool draining_ = false;        // a reminder is on its way, and reading is paused
@@ -86,6 +87,7 @@ class consumer_session_state {
     parking_slot next_slot_ = 0;
     std::set<std::string, std::less<>> joined_; // groups that must hear when the connection closes
     std::size_t next_reader_ = 0;
+    reader_load reader_load_;
     bool ticking_ = false;
     bool closed_ = false;
 };

@@ -126,10 +126,22 @@ void consumer_session_state::bounds_of_queue() {
 // --- membership
 // -------------------------------------------------------------------------------------------------------
 
+// Every stock client has an id, and lists of members name it to everybody.
+bool consumer_session_state::check_client_id(std::string_view id) {
+    if (!id.empty() && id.size() <= protocol::limits::max_client_id_bytes)
+        return true;
+    refuse(response_code::system_error, "a client id has 1 to " +
+                                            std::to_string(protocol::limits::max_client_id_bytes) +
+                                            " bytes, not " + std::to_string(id.size()));
+    return false;
+}
+
 void consumer_session_state::heart_beat() {
     auto beat = protocol::decode_heartbeat(command_.body());
     if (!beat.ok())
         return refuse(response_code::system_error, beat.failure().message);
+    if (!check_client_id(beat->client_id))
+        return;
     const auto to = protocol::answer_to::of(command_);
     struct progress {
         std::size_t left;
@@ -248,10 +260,8 @@ void consumer_session_state::lock(bool unlocks) {
         return refuse(response_code::system_error, body.failure().message);
     if (const auto named = protocol::check_group_name(body->consumer_group); !named.ok())
         return refuse(response_code::system_error, named.failure().message);
-    if (body->client_id.empty() || body->client_id.size() > protocol::limits::max_client_id_bytes)
-        return refuse(response_code::system_error, "a clientId has 1 to " +
-                                                       std::to_string(protocol::limits::max_client_id_bytes) +
-                                                       " bytes");
+    if (!check_client_id(body->client_id))
+        return;
     // Queues that are not there can't be locked; the answer does not name them.
     std::map<queue_key, protocol::message_queue> wanted;
     for (auto& queue : body->queues) {

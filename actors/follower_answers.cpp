@@ -2,6 +2,9 @@
 
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
+#include "protocol/answers.hpp"
+
+#include <spdlog/spdlog.h>
 
 namespace holdfast::actors {
 
@@ -60,16 +63,40 @@ bool follower_answers::answer(const network::frame_batch& frames, std::uint32_t 
     default:
         break;
     }
-    if (!command_.is_oneway())
-        protocol::append_failure(answers_, to, response_code::service_not_available, why);
+    refuse(why);
     return true;
 }
 
+void follower_answers::refuse(std::string_view remark) {
+    constexpr auto code = response_code::service_not_available;
+    spdlog::debug("{} refused request {} with code {}: {}", connection_->peer().text, command_.code(),
+                  static_cast<int>(code), remark);
+    if (!command_.is_oneway())
+        protocol::append_failure(answers_, protocol::answer_to::of(command_), code, remark);
+}
+
+// A connection that gives the readers here more than they may have of it. Pulls are sent to the leader, as
+// those that can't be served.
+void follower_answers::answer_for_busy_readers() {
+    const bool is_pull = command_.request() == request_code::pull_message ||
+                         command_.request() == request_code::lite_pull_message;
+    const auto pull = protocol::decode_header<protocol::pull_message_request>(command_);
+    if (is_pull && pull.ok())
+        return protocol::append_pull_answer(answers_, protocol::answer_to::of(command_),
+                                            response_code::pull_retry_immediately, "ASK_THE_MASTER",
+                                            {0, pull->offset, {}, {}}, 0);
+    refuse("[REJECTREQUEST] this connection has " + std::to_string(limits::max_reader_jobs) +
+           " look-ups under way here, wait for their answers or ask the leader");
+}
+
 void follower_answers::to_reader(const network::frame_batch& frames, std::uint32_t index) {
+    if (reader_load_.is_full())
+        return answer_for_busy_readers();
     auto job = std::make_shared<read_job>();
     job->connection = connection_;
     job->frames = frames;
     job->frame = index;
+    job->slot = reader_load_.take();
     job->as_follower = true;
     prepare_pull(*job);
     next_reader_ = (next_reader_ + 1) % environment_->readers.size();

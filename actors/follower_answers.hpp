@@ -39,8 +39,10 @@ class follower_answers {
     // False: the connection is closed.
     bool answer(const network::frame_batch& frames, std::uint32_t index);
     void to_reader(const network::frame_batch& frames, std::uint32_t index);
+    void answer_for_busy_readers();
     void prepare_pull(read_job& job);
     void note_subscriptions();
+    void refuse(std::string_view remark);
     void send_answers();
 
     const connection_ptr connection_;
@@ -50,6 +52,7 @@ class follower_answers {
     std::map<std::pair<std::string, std::string>, heard_subscription> heard_; // by group and topic
     follower_stays stays_;
     std::size_t next_reader_ = 0;
+    reader_load reader_load_;
 };
 
 } // namespace holdfast::actors

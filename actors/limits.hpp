@@ -19,11 +19,17 @@ inline constexpr std::size_t max_examined_per_pull = 16'384;
 inline constexpr std::size_t index_read_chunk = 1'024;
 // Bytes of records in one answer to a pull, whatever it asks for (the first record always goes).
 inline constexpr std::size_t max_pull_bytes = 4U << 20U;
+// The same for an answer to a query by key, which may find many large ones.
+inline constexpr std::size_t max_query_bytes = 8U << 20U;
 // Answers that wait for the client to read them: above this a consumer session lets further requests of its
 // connection wait, and looks again after `drain_tick`. The network stops reading at half of it, but one read
 // can bring thousands of pulls.
 inline constexpr std::size_t max_unread_answer_bytes = 16U << 20U;
 inline constexpr std::chrono::milliseconds drain_tick{5};
+// Services that all connections share send what they have answered so far when it is this much.
+inline constexpr std::size_t answer_chunk_bytes = 1U << 20U;
+// What readers may have to do for one session; its other requests wait then.
+inline constexpr std::size_t max_reader_jobs = 64;
 // A message may be delivered this far in the future at most. The log keeps it until then.
 inline constexpr std::chrono::milliseconds longest_delay{std::chrono::hours{40 * 24}};
 // How often it is looked for delayed messages that are due: they are late by this, at most, and a flush or

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "actors/peer_frame.hpp"
+#include "actors/reader_load.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "broker/replica.hpp"
@@ -211,6 +212,7 @@ struct read_job {
     connection_ptr connection;
     network::frame_batch frames; // keeps the bytes
     std::uint32_t frame = 0;
+    reader_load::slot slot; // of the session's
     // The rest for a node that does not lead (follower_answers).
     bool as_follower = false;
     bool may_stay = false;                      // the consumer need not ask the leader next

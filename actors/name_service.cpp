@@ -1,10 +1,13 @@
 #include "actors/name_service.hpp"
 
+#include "actors/answer_chunks.hpp"
 #include "actors/frame_decoding.hpp"
+#include "actors/limits.hpp"
 #include "actors/routes.hpp"
 #include "protocol/admin_bodies.hpp"
 #include "protocol/cluster_status.hpp"
 
+#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace holdfast::actors {
@@ -31,18 +34,21 @@ bool is_name_service_code(request_code code) {
 
 void name_service_state::frames(const admin_job& job) {
     byte_buffer out;
-    for (const auto index : job.frames->chosen)
+    for (const auto index : job.frames->chosen) {
         if (decode_frame(job.frames->frames, index, *job.connection, command_))
-            answer(out);
+            answer(*job.connection, out);
+        if (out.size() > limits::answer_chunk_bytes && !send_chunk(*job.connection, out))
+            return;
+    }
     if (!out.empty())
         job.connection->send(out.release());
 }
 
-void name_service_state::answer(byte_buffer& out) {
+void name_service_state::answer(const network::connection& from, byte_buffer& out) {
     const auto to = protocol::answer_to::of(command_);
     switch (command_.request()) {
     case request_code::get_route_info_by_topic:
-        return route(out);
+        return route(from, out);
     case request_code::get_broker_cluster_info:
         return protocol::append_success(out, to,
                                         as_bytes(protocol::encode_cluster_info(cluster_of(*environment_))));
@@ -63,22 +69,22 @@ void name_service_state::answer(byte_buffer& out) {
         // here.
         return protocol::append_success(out, to);
     default:
-        return protocol::append_failure(out, to, response_code::query_not_found,
-                                        "this name service keeps no key-value configuration");
+        return refuse(from, response_code::query_not_found,
+                      "this name service keeps no key-value configuration", out);
     }
 }
 
-void name_service_state::route(byte_buffer& out) {
-    const auto to = protocol::answer_to::of(command_);
+void name_service_state::route(const network::connection& from, byte_buffer& out) {
     const auto request = protocol::decode_header<protocol::get_route_info_request>(command_);
     if (!request.ok())
-        return protocol::append_failure(out, to, response_code::system_error, request.failure().message);
+        return refuse(from, response_code::system_error, request.failure().message, out);
     const auto route = route_of(*environment_, request->topic);
     if (!route)
-        return protocol::append_failure(out, to, response_code::topic_not_exist,
-                                        "No topic route info in name server for the topic: " +
-                                            std::string{request->topic});
-    protocol::append_success(out, to, as_bytes(protocol::encode_route(*route)));
+        return refuse(from, response_code::topic_not_exist,
+                      "No topic route info in name server for the topic: " + std::string{request->topic},
+                      out);
+    protocol::append_success(out, protocol::answer_to::of(command_),
+                             as_bytes(protocol::encode_route(*route)));
 }
 
 void name_service_state::topic_list(byte_buffer& out) {
@@ -87,6 +93,13 @@ void name_service_state::topic_list(byte_buffer& out) {
         list.topics.push_back(topic->name);
     protocol::append_success(out, protocol::answer_to::of(command_),
                              as_bytes(protocol::encode_topic_list(list)));
+}
+
+void name_service_state::refuse(const network::connection& from, response_code code, std::string_view remark,
+                                byte_buffer& out) {
+    spdlog::debug("{} refused request {} with code {}: {}", from.peer().text, command_.code(),
+                  static_cast<int>(code), remark);
+    protocol::append_failure(out, protocol::answer_to::of(command_), code, remark);
 }
 
 name_service_actor::behavior_type

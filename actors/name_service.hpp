@@ -20,9 +20,11 @@ class name_service_state {
     void frames(const admin_job& job);
 
   private:
-    void answer(byte_buffer& out);
-    void route(byte_buffer& out);
+    void answer(const network::connection& from, byte_buffer& out);
+    void route(const network::connection& from, byte_buffer& out);
     void topic_list(byte_buffer& out);
+    void refuse(const network::connection& from, protocol::response_code code, std::string_view remark,
+                byte_buffer& out);
 
     std::shared_ptr<const session_environment> environment_;
     protocol::remoting_command command_;

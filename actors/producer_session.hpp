@@ -114,6 +114,7 @@ class producer_session_state {
     std::uint64_t next_ticket_ = 1;
     std::uint32_t spread_ = 0;
     std::size_t next_reader_ = 0;
+    reader_load reader_load_;
     std::size_t unanswered_ = 0;
     bool paused_ = false;
     bool closed_ = false;

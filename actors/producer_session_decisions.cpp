@@ -80,10 +80,15 @@ void producer_session_state::answer_decision(const asked_decision& asked, queue_
 
 // Decided before, or never there. What became of it may be on the disk.
 void producer_session_state::look_up_decision(const asked_decision& asked) {
+    if (reader_load_.is_full())
+        return refuse_decision(asked.answer, response_code::system_busy,
+                               "[REJECTREQUEST] too many decisions of this connection are being looked up, "
+                               "say it again");
     auto job = std::make_shared<read_job>();
     job->connection = connection_;
     job->frames = asked.frames;
     job->frame = asked.frame;
+    job->slot = reader_load_.take();
     next_reader_ = (next_reader_ + 1) % environment_->readers.size();
     self_->send(environment_->readers[next_reader_], read_atom::value, read_job_ptr{std::move(job)});
 }

@@ -30,6 +30,8 @@ void reader_state::set_up(reader_actor::pointer self,
 
 void reader_state::read(const read_job_ptr& which) {
     const auto& job = *which;
+    if (reader_load::is_abandoned(job.slot))
+        return;
     if (!decode_frame(job.frames, job.frame, *job.connection, command_))
         return;
     as_follower_ = job.as_follower;
@@ -248,9 +250,12 @@ void reader_state::query_message() {
         if (!*record)
             continue;
         const auto message = protocol::decode_stored_message(**record);
-        if (message.ok() && message->topic == request->topic &&
-            carries_key(*message, request->key, request->is_unique_key))
-            records.append(byte_view{**record});
+        if (!message.ok() || message->topic != request->topic ||
+            !carries_key(*message, request->key, request->is_unique_key))
+            continue;
+        if (!records.empty() && records.size() + (*record)->size() > limits::max_query_bytes)
+            break;
+        records.append(byte_view{**record});
     }
     if (records.empty() && as_follower_)
         return fail({errc::not_found, "no message with this key is here"});
@@ -282,7 +287,7 @@ void reader_state::explain(const read_job& job) {
         return protocol::append_success(answers_, to, as_bytes(*page));
     auto query = std::make_shared<half_query>();
     query->due.push_back(*undecided);
-    const auto answer = [environment = environment_, connection = job.connection, to,
+    const auto answer = [environment = environment_, connection = job.connection, slot = job.slot, to,
                          key = std::string{request->key},
                          topic = std::string{request->topic}](std::optional<broker::half_message> half) {
         const auto full = explainer{*environment, [&](log_position) { return half; }}.explain(key, topic);

@@ -26,7 +26,9 @@ void reader_state::pull_as_follower(const read_job_ptr& job, hold_state held) {
     if (!may_wait)
         return follower_puller_->send_to_leader(checked->range, to, answers_);
     ++held_;
-    self_->delayed_send(self_, limits::leaderless_hold, tick_atom::value, job);
+    auto later = std::make_shared<read_job>(*job);
+    later->slot.reset(); // what is held keeps no reader busy
+    self_->delayed_send(self_, limits::leaderless_hold, tick_atom::value, read_job_ptr{std::move(later)});
 }
 
 void reader_state::look_again(const read_job_ptr& job) {

@@ -1,5 +1,6 @@
 #include "protocol/command_writer.hpp"
 
+#include "protocol/remoting_command.hpp"
 #include "protocol/utf8.hpp"
 
 #include <array>
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t longest_escape = 6;  // \u00XX
 constexpr std::size_t longest_number = 20; // an int64 and its sign
+constexpr std::size_t longest_ending = 2;  // }} of a JSON header
 
 void append_number(byte_buffer& out, std::int64_t value) {
     char* const begin = reinterpret_cast<char*>(out.extend(longest_number));
@@ -37,6 +39,27 @@ char* escape_one(char* to, char character) {
     *to++ = hex[byte >> 4U];
     *to++ = hex[byte & 0xFU];
     return to;
+}
+
+// Puts code 1 in the place of the answer at `first`, whose header is complete and whose body is too large.
+// Does nothing to a request: that one is a bug.
+bool write_too_large(byte_buffer& out, std::size_t first, std::size_t body_bytes) {
+    const auto frame = next_frame(out.view().subspan(first));
+    remoting_command begun;
+    if (!frame.ok() || !*frame || !begun.decode(**frame).ok() || !begun.is_response())
+        return false;
+    const auto remark = "the answer would be too large for a frame: " + std::to_string(body_bytes) +
+                        " bytes, and " + std::to_string(limits::max_frame_bytes) +
+                        " with the header are allowed; ask for less at once (fewer messages, one topic or "
+                        "group by name), or delete topics and groups that nobody needs";
+    const command_head head{.code = static_cast<std::int32_t>(response_code::system_error),
+                            .serialize = begun.serialize(),
+                            .opaque = begun.opaque(),
+                            .flag = begun.flag(),
+                            .remark = remark};
+    out.truncate(first);
+    command_writer{out, head}.finish();
+    return true;
 }
 
 } // namespace
@@ -124,7 +147,14 @@ void command_writer::field(std::string_view name, bool value) {
     field(name, value ? std::string_view{"true"} : std::string_view{"false"});
 }
 
+// How large an answer becomes is often up to what clients have made (topics, members, large messages).
 void command_writer::finish(byte_view body) {
+    const std::size_t header_and_prefix = out_.size() - frame_first_ + longest_ending;
+    if (header_and_prefix + body.size() > limits::max_frame_bytes) {
+        finish_header(0);
+        HOLDFAST_CHECK(write_too_large(out_, frame_first_, body.size()));
+        return;
+    }
     finish_header(body.size());
     out_.append(body);
 }

@@ -41,8 +41,9 @@ class command_writer {
     // Without this a string literal would choose the bool.
     void field(std::string_view name, const char* value) { field(name, std::string_view{value}); }
 
-    // Completes the frame. `finish_header` promises `body_size` bytes that follow in the stream from
-    // elsewhere. The frame must not exceed limits::max_frame_bytes: checked.
+    // Completes the frame. An answer that would exceed limits::max_frame_bytes becomes one with code 1 that
+    // says so; a larger request is a bug of the caller's. `finish_header` promises `body_size` bytes that
+    // follow in the stream from elsewhere; that they fit is checked.
     void finish(byte_view body = {});
     void finish_header(std::size_t body_size);
 

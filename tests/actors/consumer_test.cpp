@@ -304,6 +304,48 @@ TEST_F(consumer_sessions, a_client_that_does_not_read_its_answers_gets_no_more_o
     EXPECT_FALSE(connection->paused);
 }
 
+// All connections share the readers: a flood of one waits in its own session.
+TEST_F(consumer_sessions, a_connection_gives_readers_only_so_much_at_once) {
+    set_up_topic();
+    store({{"a", ""}});
+    view->queues().evict(queue_of("T"), queue_offset{1});
+    const auto connection = connect();
+    const auto session = consumer(connection);
+    incoming flood;
+    for (std::int32_t i = 1; i <= 100; ++i)
+        flood.add(i, pull_of("T", 0))
+            .add(i + 1000, protocol::search_offset_request{"T", queue_number{0}, {}});
+    deliver(session, flood);
+    EXPECT_EQ(reads.size(), limits::max_reader_jobs);
+    EXPECT_TRUE(connection->paused);
+    const auto other = connect();
+    deliver(consumer(other), incoming{}.add(1, pull_of("T", 0)));
+    ASSERT_EQ(reads.size(), limits::max_reader_jobs + 1) << "another connection is not touched by it";
+    EXPECT_EQ(reads.back()->connection, other);
+    std::size_t done = 0;
+    while (connection->paused && !reads.empty()) {
+        done += reads.size();
+        EXPECT_LE(reads.size(), limits::max_reader_jobs + 1);
+        reads.clear();
+        advance(limits::drain_tick + 50ms);
+    }
+    EXPECT_EQ(done + reads.size(), 201U) << "each once";
+    EXPECT_FALSE(connection->paused);
+}
+
+TEST_F(consumer_sessions, readers_learn_that_a_connection_is_gone) {
+    set_up_topic();
+    store({{"a", ""}});
+    view->queues().evict(queue_of("T"), queue_offset{1});
+    const auto session = consumer(connect());
+    deliver(session, incoming{}.add(1, pull_of("T", 0)));
+    ASSERT_EQ(reads.size(), 1U);
+    EXPECT_FALSE(reader_load::is_abandoned(reads[0]->slot));
+    caf::anon_send(session, closed_atom::value);
+    settle();
+    EXPECT_TRUE(reader_load::is_abandoned(reads[0]->slot));
+}
+
 // A client that parks without end must not make everybody wait for the search through its parked pulls.
 TEST_F(consumer_sessions, a_connection_holds_only_so_many_pulls) {
     config.max_requests_in_flight = 3;

@@ -23,6 +23,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -60,6 +61,7 @@ class fake_connection final : public network::connection {
     void send(shared_bytes frames) override {
         if (broken)
             throw std::runtime_error{"a bug in the session"};
+        largest_send = std::max(largest_send, frames.size());
         bytes_.append(as_text(frames.view()));
     }
     void send(std::vector<shared_bytes> pieces) override {
@@ -83,6 +85,7 @@ class fake_connection final : public network::connection {
     bool paused = false;
     bool broken = false; // send() throws
     std::size_t unwritten = 0;
+    std::size_t largest_send = 0; // bytes
     std::optional<std::string> closed;
 
   private:

@@ -286,6 +286,31 @@ TEST_F(follower_reads, a_pull_is_held_for_a_moment_while_nobody_leads) {
     expect_sent_to_leader(pull(pull_of("T", 2)), response_code::pull_not_found, 2); // it may not be held
 }
 
+TEST_F(follower_reads, what_is_too_much_for_the_readers_is_the_leaders) {
+    set_up_messages(2);
+    follow();
+    incoming flood;
+    for (std::int32_t i = 1; i <= 100; ++i)
+        flood.add(i, pull_of("T", 0));
+    flood.add(101, protocol::view_message_request{log_position{0}});
+    ask(flood);
+    std::map<std::string, std::size_t> remarks;
+    for (const auto& answer : connection->sent()) {
+        ++remarks[answer.remark];
+        if (answer.remark == "ASK_THE_MASTER") {
+            EXPECT_EQ(answer.number("suggestWhichBrokerId"), 0);
+            EXPECT_EQ(answer.number("nextBeginOffset"), 0);
+        } else if (answer.opaque == 101) {
+            EXPECT_EQ(answer.code, code_of(response_code::service_not_available));
+        } else {
+            EXPECT_EQ(answer.messages().size(), 2U);
+        }
+    }
+    EXPECT_EQ(remarks["FOUND"], limits::max_reader_jobs);
+    EXPECT_EQ(remarks["ASK_THE_MASTER"], 100 - limits::max_reader_jobs);
+    EXPECT_EQ(pull(pull_of("T", 0)).code, 0) << "it is served again";
+}
+
 TEST_F(follower_reads, offsets_that_pulls_carry_are_not_stored) {
     set_up_messages(2);
     follow();

@@ -1,4 +1,5 @@
 // Consumer groups, the name service and the administration.
+#include "actors/limits.hpp"
 #include "actors/scheduler.hpp"
 #include "tests/actors/fixture.hpp"
 
@@ -175,6 +176,23 @@ TEST_F(groups_of_consumers, the_members_are_listed_one_a_connection) {
     EXPECT_EQ(answers[1].code, code_of(response_code::system_error));
 }
 
+// Lists of members name it to whoever asks.
+TEST_F(groups_of_consumers, a_client_id_has_a_sensible_length) {
+    lead();
+    const auto member = make_member();
+    heart_beat(member, "workers", std::string(256, 'c'));
+    flush_all();
+    const auto refused = member.connection->only();
+    EXPECT_EQ(refused.code, code_of(response_code::system_error));
+    EXPECT_NE(refused.remark.find("1 to 255 bytes, not 256"), std::string::npos) << refused.remark;
+    EXPECT_FALSE(groups.find("workers"));
+    EXPECT_FALSE(view->find_group("workers"));
+    heart_beat(member, "workers", std::string(255, 'c'));
+    flush_all();
+    EXPECT_EQ(member.connection->sent().back().code, 0);
+    ASSERT_TRUE(groups.find("workers"));
+}
+
 TEST_F(groups_of_consumers, a_pull_uses_the_subscription_that_was_registered) {
     lead();
     make_topic("T");
@@ -342,6 +360,58 @@ TEST_F(services, topics_are_listed_with_their_bounds) {
     EXPECT_NE(stats.body.find("maxOffset"), std::string::npos);
     EXPECT_EQ(ask(protocol::get_topic_stats_request{"unknown"}).code,
               code_of(response_code::topic_not_exist));
+}
+
+// Anybody can make so many topics and offsets; the answer about them must not end the broker.
+TEST_F(services, what_no_answer_can_hold_is_refused_with_the_way_out) {
+    lead();
+    const std::string long_name(protocol::limits::max_topic_bytes - 1, 't');
+    const std::vector<std::string> topics{long_name + "1", long_name + "2"};
+    const auto member = connect();
+    const auto session = consumer(member);
+    for (const auto& name : topics) {
+        make_topic(name, protocol::limits::max_queue_count);
+        deliver(session, incoming{}.add(1, protocol::update_consumer_offset_request{
+                                               "workers", name, queue_number{0}, queue_offset{0}}));
+        flush_all();
+    }
+    const auto all = ask(protocol::get_consume_stats_request{"workers", ""});
+    EXPECT_EQ(all.code, code_of(response_code::system_error));
+    EXPECT_NE(all.remark.find("too large"), std::string::npos) << all.remark;
+    EXPECT_TRUE(all.body.empty());
+    EXPECT_EQ(ask(protocol::get_consume_stats_request{"workers", topics[0]}).code, 0) << "less at once";
+}
+
+// One read can bring thousands of requests, and everybody shares these two services.
+TEST_F(services, many_answers_to_one_read_do_not_pile_up) {
+    lead();
+    make_topic("T", 5'000);
+    incoming routes;
+    incoming stats;
+    for (std::int32_t i = 1; i <= 10; ++i)
+        stats.add(i, protocol::get_topic_stats_request{"T"});
+    for (std::int32_t i = 1; i <= 10'000; ++i)
+        routes.add(i, protocol::get_route_info_request{"T"});
+    const auto names = connect();
+    ask_name_service(names, routes);
+    EXPECT_EQ(names->sent().size(), 10'000U);
+    EXPECT_LT(names->largest_send, 2 * limits::answer_chunk_bytes);
+    const auto tool = connect();
+    ask_admin(tool, stats);
+    EXPECT_EQ(tool->sent().size(), 10U);
+    EXPECT_LT(tool->largest_send, 2 * limits::answer_chunk_bytes);
+    for (const auto& who : {names, tool}) {
+        EXPECT_FALSE(who->closed);
+        who->unwritten = limits::max_unread_answer_bytes + 1;
+    }
+    ask_name_service(names, routes);
+    ask_admin(tool, stats);
+    for (const auto& who : {names, tool}) {
+        EXPECT_TRUE(who->sent().empty());
+        EXPECT_TRUE(who->closed) << "it does not read";
+    }
+    EXPECT_EQ(route("T").code, 0) << "others are served";
+    EXPECT_EQ(ask(protocol::get_topic_stats_request{"T"}).code, 0);
 }
 
 TEST_F(services, codes_that_nobody_knows_are_answered_with_3_and_their_number) {

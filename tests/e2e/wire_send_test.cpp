@@ -285,6 +285,30 @@ TEST_P(wire_send, messages_are_found_by_key_and_by_unique_key) {
     EXPECT_EQ(client.ask(query).code(), 22);
 }
 
+// All of them together would be more than a frame holds.
+TEST_P(wire_send, a_key_that_is_in_many_large_messages_finds_the_newest_that_fit) {
+    const auto topic = new_topic(shared_broker());
+    const std::string large(3U << 20U, 'x');
+    for (int i = 0; i < 6; ++i)
+        ASSERT_EQ(
+            client.send(message_to(topic, large, property("KEYS", "same k" + std::to_string(i)))).code(), 0);
+    protocol::query_message_request query;
+    query.topic = topic;
+    query.end = timestamp_ms{std::numeric_limits<std::int64_t>::max()};
+    query.max_messages = 32;
+    query.key = "k5"; // when the last one is found, all are
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (client.ask(query).code() != 0 && std::chrono::steady_clock::now() < deadline) {
+    }
+    query.key = "same";
+    const auto got = client.ask(query);
+    EXPECT_EQ(got.code(), 0) << described(got);
+    const auto records = got.records();
+    ASSERT_EQ(records.size(), 2U);
+    EXPECT_EQ(records[0].property("KEYS"), "same k5");
+    EXPECT_EQ(records[1].property("KEYS"), "same k4");
+}
+
 INSTANTIATE_TEST_SUITE_P(dialects, wire_send, ::testing::Values(serialize_type::json, serialize_type::binary),
                          [](const auto& which) {
                              return which.param == serialize_type::json ? "json" : "binary";

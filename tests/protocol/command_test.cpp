@@ -171,6 +171,41 @@ TEST(Command, HeaderCanPromiseABodyFromElsewhere) {
     EXPECT_EQ(as_text(only_frame(out.view()).body), "12345");
 }
 
+// What an answer holds is often up to clients; it must not be a way to end the broker.
+TEST(Command, AnAnswerThatNoFrameCanHoldIsAnErrorInstead) {
+    const std::string body(limits::max_frame_bytes, 'x');
+    for (const auto dialect : {serialize_type::json, serialize_type::binary}) {
+        const answer_to to{.opaque = 9, .serialize = dialect};
+        const auto answered = [&](std::size_t body_size) {
+            byte_buffer out;
+            append_failure(out, to, response_code::query_not_found, "before");
+            const auto before = out.size();
+            append_response(out, to, offset_response{queue_offset{5}}, as_bytes(body).first(body_size));
+            std::string rest{as_text(out.view().subspan(before))};
+            EXPECT_EQ(decoded(out.view().first(before)).remark(), "before");
+            return rest;
+        };
+        const auto small = answered(0);
+        const auto room = limits::max_frame_bytes - small.size();
+        const auto large = answered(room - 2);
+        EXPECT_EQ(large.size(), limits::max_frame_bytes - 2);
+        EXPECT_EQ(decoded(as_bytes(large)).code(), 0);
+        for (const auto size : {room + 1, body.size()}) {
+            const auto refused = answered(size);
+            const auto command = decoded(as_bytes(refused));
+            EXPECT_EQ(command.code(), static_cast<std::int32_t>(response_code::system_error));
+            EXPECT_EQ(command.opaque(), 9);
+            EXPECT_TRUE(command.is_response());
+            EXPECT_EQ(command.serialize(), dialect);
+            EXPECT_TRUE(command.fields().empty());
+            EXPECT_TRUE(command.body().empty());
+            EXPECT_NE(command.remark().find(std::to_string(size) + " bytes"), std::string_view::npos);
+        }
+    }
+    byte_buffer out;
+    EXPECT_DEATH(append_request(out, {}, heart_beat_request{}, as_bytes(body)), "write_too_large");
+}
+
 TEST(Command, DecodingReusesItsMemory) {
     const byte_buffer escaped = json_frame(R"({"code":1,"extFields":{"i":"\u0001abc"}})");
     remoting_command command;
