@@ -135,12 +135,7 @@ std::optional<broker::refusal> producer_session_state::unwilling() const {
     if ((environment_->config->broker_permission & broker::permission::write) == 0)
         return broker::refusal{response_code::no_permission,
                                "this broker takes no messages: brokerPermission has no write bit"};
-    if (environment_->counters->bytes_in_flight.load(std::memory_order_relaxed) >
-        environment_->config->max_bytes_in_flight)
-        return broker::refusal{
-            response_code::service_not_available,
-            "[REJECTREQUEST] more than maxBytesInFlight are on their way to the disk, try again"};
-    return std::nullopt;
+    return too_much_in_flight(*environment_);
 }
 
 const broker::topic_config* producer_session_state::find_topic(std::string_view name) {

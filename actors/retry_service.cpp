@@ -50,6 +50,8 @@ bool retry_service_state::handle(const admin_job& job) {
         return fail(response_code::system_error, request.failure().message);
     if (!environment_->health->takes_messages())
         return fail(response_code::service_not_available, environment_->health->reason());
+    if (const auto why = too_much_in_flight(*environment_))
+        return fail(why->code, why->remark);
     const auto group = environment_->view->find_group(request->group);
     if (!group)
         return fail(response_code::subscription_group_not_exist,
@@ -108,6 +110,8 @@ void retry_service_state::append(const connection_ptr& connection) {
     request->ticket = next_ticket_++;
     request->appender = self_;
     gathering_.connection = connection;
+    gathering_.bytes = request->draft.size();
+    environment_->counters->bytes_in_flight.fetch_add(gathering_.bytes, std::memory_order_relaxed);
     in_flight_[request->ticket] = std::exchange(gathering_, pending_entry{});
     self_->send(environment_->log, append_atom::value, std::move(request));
 }
@@ -115,6 +119,8 @@ void retry_service_state::append(const connection_ptr& connection) {
 void retry_service_state::outcomes(const std::vector<batch_outcome>& outcomes) {
     for (const auto& outcome : outcomes) {
         if (const auto entry = in_flight_.extract(outcome.ticket); !entry.empty()) {
+            environment_->counters->bytes_in_flight.fetch_sub(entry.mapped().bytes,
+                                                              std::memory_order_relaxed);
             entry_ended(entry.mapped(), outcome);
             continue;
         }

@@ -32,6 +32,7 @@ class retry_service_state {
     struct pending_entry {
         connection_ptr connection;
         std::vector<waiting_answer> answers;
+        std::size_t bytes = 0;
     };
 
     // False: the topic it goes to has to be made first; it is named in `missing_topic_`.

@@ -54,6 +54,16 @@ struct session_environment {
     std::vector<reader_actor> readers;
 };
 
+// Why no more messages are taken for now, from whoever sends them: a slow disk must not fill the memory.
+inline std::optional<broker::refusal> too_much_in_flight(const session_environment& environment) {
+    if (environment.counters->bytes_in_flight.load(std::memory_order_relaxed) <=
+        environment.config->max_bytes_in_flight)
+        return std::nullopt;
+    return broker::refusal{
+        protocol::response_code::service_not_available,
+        "[REJECTREQUEST] more than maxBytesInFlight are on their way to the disk, try again"};
+}
+
 // What stands in the log at `position`, as the state says, could not be read: has it looked after. What to
 // answer: a record that "is not there" is rotten too, where retention has taken nothing.
 inline error unreadable(const session_environment& environment, error why, log_position position) {
