@@ -291,7 +291,7 @@ void add_limits_and_logging(std::vector<setting>& table) {
                    &config::max_requests_in_flight, 1, 1'000'000),
             bytes({bounds, "maxBytesInFlight",
                    "Bytes of accepted and unanswered sends, all connections together; above it sends are "
-                   "refused as [OVERLOAD]."},
+                   "refused with code 14 and [REJECTREQUEST], for the client to try again."},
                   &config::max_bytes_in_flight, 16 * mib, 64 * gib),
             bytes({bounds, "maxIncomingBytes",
                    "Memory for requests that have arrived in part, all connections together; the connection "
