@@ -301,6 +301,57 @@ TEST_F(producer_sessions, a_large_batch_does_not_take_its_neighbours_over_the_en
     EXPECT_EQ(view->queues().bounds(queue_of("T")).last, queue_offset{301});
 }
 
+// --- sends to retry topics
+// ----------------------------------------------------------------------------------------------------------
+
+// 4.9's rule: as many tries as the limit says, and the message is a dead letter. (5.x: one more.)
+TEST_F(producer_sessions, T27_a_send_to_a_retry_topic_with_all_its_tries_used_becomes_a_dead_letter) {
+    struct try_case {
+        std::int32_t tries;
+        std::optional<std::int32_t> says; // maxReconsumeTimes
+        std::int32_t version;
+        bool is_dead;
+    };
+    lead();
+    make_topic("%RETRY%workers", 1);
+    make_topic("%DLQ%workers", 1);
+    make_group("workers"); // 16 tries
+    const auto connection = connect();
+    const auto session = producer(connection);
+    std::int64_t retried = 0;
+    std::int64_t dead = 0;
+    for (const auto& [tries, says, version, is_dead] :
+         {try_case{2, 3, 409, false}, try_case{3, 3, 409, true}, try_case{4, 3, 409, true},
+          // 0 is no limit, but a client that does not know one: the group's counts.
+          try_case{15, 0, 409, false}, try_case{16, 0, 409, true}, try_case{15, std::nullopt, 409, false},
+          try_case{16, std::nullopt, 409, true},
+          // Before V3_4_9 clients did not say it.
+          try_case{3, 3, 120, false}, try_case{16, 30, 120, true}, try_case{3, 3, 121, true}}) {
+        auto request = send_of("%RETRY%workers", "x");
+        request.reconsume_times = tries;
+        request.max_reconsume_times = says;
+        byte_buffer frame;
+        protocol::append_send_message(frame, {}, request);
+        std::string text{as_text(frame.view())};
+        const std::string announced = "\"version\":409";
+        ASSERT_NE(text.find(announced), std::string::npos);
+        text.replace(text.find(announced), announced.size(), "\"version\":" + std::to_string(version));
+        deliver(session, incoming{}.raw(text));
+        flush_all();
+        const auto answer = connection->only();
+        EXPECT_EQ(answer.code, 0) << answer.remark;
+        ++(is_dead ? dead : retried);
+        const auto what = std::to_string(tries) + " of " + std::to_string(says.value_or(-1)) + ", version " +
+                          std::to_string(version);
+        EXPECT_EQ(view->queues().bounds(queue_of("%RETRY%workers")).last, queue_offset{retried}) << what;
+        EXPECT_EQ(view->queues().bounds(queue_of("%DLQ%workers")).last, queue_offset{dead}) << what;
+    }
+    deliver(session, incoming{}.send(1, "%RETRY%strangers", "x"));
+    flush_all();
+    EXPECT_EQ(connection->only().code, code_of(response_code::subscription_group_not_exist));
+    EXPECT_FALSE(view->find_topic("%RETRY%strangers"));
+}
+
 // --- back-pressure and ends
 // -------------------------------------------------------------------------------------------
 

@@ -51,7 +51,22 @@ TEST_P(wire_frame, name_service_and_broker_answer_on_either_port) {
     EXPECT_EQ(client.ask_raw(105, {{"topic", topic}}).code(), 0);
     EXPECT_THAT(names.ask_raw(106).body(),
                 HasSubstr("\"clusterAddrTable\":{\"DefaultCluster\":[\"broker-a\"]}"));
-    EXPECT_NE(shared_broker().name_service_port(), shared_broker().broker_port()) << "T23";
+}
+
+// Clients share one connection to an address, and close it when a request times out.
+TEST_P(wire_frame, T23_name_service_and_broker_have_ports_and_so_connections_of_their_own) {
+    ASSERT_NE(shared_broker().name_service_port(), shared_broker().broker_port());
+    const auto topic = new_topic(shared_broker());
+    wire_client names{shared_broker().name_service_port(), GetParam()};
+    EXPECT_EQ(names.ask_raw(105, {{"topic", topic}}).code(), 0);
+    auto held = pull_of(topic, 0);
+    held.sys_flag |= protocol::pull_flag::suspend;
+    held.suspend_timeout_ms = 15'000;
+    const auto opaque = client.tell(held);
+    names.close(); // as a client does whose route came too late
+    wire_client other{shared_broker().broker_port()};
+    ASSERT_EQ(other.send(message_to(topic, "x")).code(), 0);
+    EXPECT_EQ(client.answer_to(opaque).records().size(), 1U) << "the broker's connection lives on";
 }
 
 TEST_P(wire_frame, an_unknown_code_gets_code_3_and_the_connection_lives_on) {
