@@ -1,6 +1,7 @@
 #include "actors/admin.hpp"
 
 #include "actors/answer_chunks.hpp"
+#include "actors/creation_limits.hpp"
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
 #include "actors/producer_admin.hpp"
@@ -138,6 +139,12 @@ void admin_state::put_topic(const connection_ptr& from) {
         return;
     if (const auto why = check_topic_change(request->topic))
         return refuse(why->code, why->remark);
+    if (const auto why = no_room_for_topic(*environment_, request->topic))
+        return refuse(why->code, why->remark);
+    constexpr std::string_view multi_tag = "MULTI_TAG";
+    if (!request->filter_type.empty() && request->filter_type != "SINGLE_TAG" &&
+        request->filter_type != multi_tag)
+        return refuse(response_code::system_error, "topicFilterType is SINGLE_TAG or MULTI_TAG");
     const auto in_range = [](std::int32_t queues) {
         return queues >= 1 && queues <= protocol::limits::max_queue_count;
     };
@@ -154,7 +161,7 @@ void admin_state::put_topic(const connection_ptr& from) {
     topic.permissions = static_cast<std::uint32_t>(request->permission);
     topic.sys_flag = static_cast<std::uint32_t>(request->sys_flag);
     topic.order = request->is_ordered;
-    topic.multi_tags = request->filter_type == "MULTI_TAG";
+    topic.multi_tags = request->filter_type == multi_tag;
     broker::entry_draft draft;
     draft.add(broker::command_kind::topic_put, broker::encode(topic));
     append(from, std::move(draft), "put the topic " + topic.name);
@@ -177,6 +184,8 @@ void admin_state::put_group(const connection_ptr& from) {
         return refuse(response_code::system_error, body.failure().message);
     if (const auto named = protocol::check_group_name(body->name); !named.ok())
         return refuse(response_code::system_error, named.failure().message);
+    if (const auto why = no_room_for_group(*environment_, body->name))
+        return refuse(why->code, why->remark);
     if (body->retry_queue_count < 0 || body->retry_queue_count > protocol::limits::max_queue_count)
         return refuse(response_code::system_error, "retryQueueNums is out of range");
     broker::group_config group;

@@ -93,6 +93,11 @@ std::size_t committed_view::topic_count() const {
     return topics_.size();
 }
 
+std::size_t committed_view::group_count() const {
+    const std::shared_lock lock{mutex_};
+    return groups_.size();
+}
+
 broker::group_ptr committed_view::find_group(std::string_view name) const {
     const std::shared_lock lock{mutex_};
     const auto found = groups_.find(name);

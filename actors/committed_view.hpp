@@ -52,6 +52,7 @@ class committed_view {
 
     [[nodiscard]] broker::group_ptr find_group(std::string_view name) const;
     [[nodiscard]] std::vector<broker::group_ptr> groups() const;
+    [[nodiscard]] std::size_t group_count() const;
     [[nodiscard]] std::optional<queue_offset> offset(std::string_view group, queue_key queue) const;
     // Groups with an offset in any queue of the topic.
     [[nodiscard]] std::vector<std::string> groups_with_offsets_in(topic_id topic) const;

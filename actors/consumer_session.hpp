@@ -56,6 +56,7 @@ class consumer_session_state {
     void bounds_of_queue();
     bool check_client_id(std::string_view id);
     void heart_beat();
+    [[nodiscard]] std::string unwilling_to_join(std::string_view group) const;
     [[nodiscard]] std::string register_producers(const protocol::heartbeat& beat);
     void unregister();
     void list_members();

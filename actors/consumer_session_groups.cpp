@@ -1,6 +1,7 @@
 // consumer_session: what concerns groups: offsets, membership, locks.
 #include "actors/consumer_session.hpp"
 
+#include "actors/creation_limits.hpp"
 #include "actors/limits.hpp"
 #include "protocol/names.hpp"
 #include "protocol/queue_bodies.hpp"
@@ -161,9 +162,8 @@ void consumer_session_state::heart_beat() {
     if (beat->consumers.empty())
         return finish();
     for (auto& consumer : beat->consumers) {
-        const auto named = protocol::check_group_name(consumer.group);
-        if (!named.ok()) {
-            state->failure = named.failure().message;
+        if (const auto why = unwilling_to_join(consumer.group); !why.empty()) {
+            state->failure = why;
             if (--state->left == 0)
                 finish();
             continue;
@@ -189,6 +189,16 @@ void consumer_session_state::heart_beat() {
                         finish();
                 });
     }
+}
+
+// Why this group can have no member; nothing when it can.
+std::string consumer_session_state::unwilling_to_join(std::string_view group) const {
+    if (const auto named = protocol::check_group_name(group); !named.ok())
+        return named.failure().message;
+    auto why = no_room_for_group(*environment_, group);
+    if (!why)
+        why = no_room_for_topic(*environment_, protocol::retry_topic_of(group));
+    return why ? why->remark : std::string{};
 }
 
 // Whom the broker asks about transactions. Says what went wrong, or nothing.

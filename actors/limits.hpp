@@ -12,7 +12,7 @@ namespace holdfast::actors::limits {
 inline constexpr std::size_t entry_target_bytes = 1U << 20U;
 // Topics of one broker; each costs a few hundred bytes of memory and a line in every route answer.
 inline constexpr std::size_t max_topics = 1'000'000;
-// Consumer groups with an actor; a client that invents group names stops here.
+// Consumer groups, and groups with an actor; a client that invents group names stops here.
 inline constexpr std::size_t max_groups = 100'000;
 // Index entries that one pull looks through for a matching tag before it answers "nothing here, go on".
 inline constexpr std::size_t max_examined_per_pull = 16'384;

@@ -1,5 +1,6 @@
 #include "actors/producer_session.hpp"
 
+#include "actors/creation_limits.hpp"
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
 #include "actors/session_failure.hpp"
@@ -301,10 +302,8 @@ void producer_session_state::hold_for_creation(const network::frame_batch& frame
             {response_code::topic_not_exist, "the topic " + std::string{request.topic} +
                                                  " does not exist and may not be made by a send: create "
                                                  "it first, or set autoCreateTopicEnable = true"});
-    if (environment_->view->topic_count() >= limits::max_topics)
-        return refuse(
-            to, command_.is_oneway(),
-            {response_code::system_error, "this broker has its limit of topics; delete some first"});
+    if (const auto why = no_room_for_topic(*environment_, config->name))
+        return refuse(to, command_.is_oneway(), *why);
     const auto ticket = next_ticket_++;
     auto creation = std::make_shared<append_request>();
     creation->draft.add(broker::command_kind::topic_create, broker::encode(*config));

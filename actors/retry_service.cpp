@@ -1,5 +1,6 @@
 #include "actors/retry_service.hpp"
 
+#include "actors/creation_limits.hpp"
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
 #include "actors/visible_record.hpp"
@@ -72,6 +73,8 @@ bool retry_service_state::handle(const admin_job& job) {
     const auto plan = broker::plan_send_back(*message, *group, back);
     const auto topic = environment_->view->find_topic(plan.topic);
     if (!topic) {
+        if (const auto why = no_room_for_topic(*environment_, plan.topic))
+            return fail(why->code, why->remark);
         missing_topic_ = plan.topic;
         return false;
     }

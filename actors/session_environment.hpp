@@ -4,6 +4,7 @@
 #include "actors/cluster_view.hpp"
 #include "actors/committed_view.hpp"
 #include "actors/group_registry.hpp"
+#include "actors/limits.hpp"
 #include "actors/messages.hpp"
 #include "actors/node_health.hpp"
 #include "actors/producer_connections.hpp"
@@ -41,6 +42,8 @@ struct session_environment {
     node_health* health = nullptr;
     const cluster_view* cluster = nullptr; // nullptr: this node is alone
     node_counters* counters = nullptr;
+    std::size_t max_topics = limits::max_topics;
+    std::size_t max_groups = limits::max_groups;
     std::function<timestamp_ms()> wall_clock;
 
     commit_log_actor log;

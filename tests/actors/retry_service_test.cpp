@@ -163,5 +163,15 @@ TEST_F(sent_back, what_is_on_its_way_to_the_disk_is_bounded) {
     EXPECT_EQ(ask_back(back(position)).code, 0);
 }
 
+TEST_F(sent_back, dead_letters_find_the_limit_of_topics_too) {
+    set_up();
+    const auto position = store("x");
+    environment->max_topics = view->topic_count();
+    const auto refused = ask_back(back(position, -1));
+    EXPECT_EQ(refused.code, code_of(response_code::system_error));
+    EXPECT_THAT(refused.remark, HasSubstr("limit of"));
+    EXPECT_FALSE(view->find_topic("%DLQ%workers"));
+}
+
 } // namespace
 } // namespace holdfast::actors::testing

@@ -335,6 +335,68 @@ TEST_F(services, impossible_topics_are_refused) {
     EXPECT_TRUE(logged(broker::command_kind::topic_put).empty());
 }
 
+TEST_F(services, a_filter_type_that_is_none_is_refused) {
+    lead();
+    auto request = topic("T");
+    for (const std::string_view good : {"SINGLE_TAG", "MULTI_TAG", ""}) {
+        request.filter_type = good;
+        EXPECT_EQ(ask(request).code, 0) << good;
+        EXPECT_EQ(view->find_topic("T")->multi_tags, good == "MULTI_TAG");
+    }
+    request.filter_type = "MULTI_TAGS";
+    const auto refused = ask(request);
+    EXPECT_EQ(refused.code, code_of(response_code::system_error));
+    EXPECT_NE(refused.remark.find("SINGLE_TAG or MULTI_TAG"), std::string::npos);
+}
+
+// Whoever wants one more: an operator, a heartbeat or a send.
+TEST_F(groups_of_consumers, topics_and_groups_have_a_limit) {
+    lead();
+    make_topic("T");
+    make_group("workers");
+    environment->max_topics = 1;
+    environment->max_groups = 1;
+    const auto tool = connect();
+    const auto refused = [&](incoming frames) {
+        ask_admin(tool, std::move(frames));
+        flush_all();
+        const auto answer = tool->only();
+        EXPECT_EQ(answer.code == 0, answer.remark.empty());
+        return answer.remark.find("limit of 1 ") != std::string::npos;
+    };
+    protocol::update_topic_request topic;
+    topic.default_topic = protocol::auto_create_topic;
+    topic.read_queue_count = topic.write_queue_count = 8;
+    topic.topic = "T";
+    EXPECT_FALSE(refused(incoming{}.add(1, topic))) << "it is there";
+    topic.topic = "U";
+    EXPECT_TRUE(refused(incoming{}.add(1, topic)));
+    protocol::group_config group;
+    group.name = "workers";
+    const auto put = protocol::update_subscription_group_request{};
+    EXPECT_FALSE(refused(incoming{}.add(1, put, protocol::encode_group_config(group))));
+    group.name = "others";
+    EXPECT_TRUE(refused(incoming{}.add(1, put, protocol::encode_group_config(group))));
+    const auto sending = connect();
+    deliver(producer(sending), incoming{}.send(1, "U", "x").send(2, "T", "x"));
+    flush_all();
+    const auto answers = sending->sent();
+    ASSERT_EQ(answers.size(), 2U);
+    EXPECT_NE(answers[0].remark.find("limit of 1 topics"), std::string::npos) << answers[0].remark;
+    EXPECT_EQ(answers[1].code, 0);
+    const auto member = make_member();
+    heart_beat(member, "others", "c1");
+    flush_all();
+    EXPECT_NE(member.connection->only().remark.find("limit of 1 groups"), std::string::npos);
+    heart_beat(member, "workers", "c1"); // lacks its retry topic
+    flush_all();
+    EXPECT_NE(member.connection->only().remark.find("limit of 1 topics"), std::string::npos);
+    environment->max_topics = 2;
+    heart_beat(member, "workers", "c1");
+    flush_all();
+    EXPECT_EQ(member.connection->sent().back().code, 0);
+}
+
 TEST_F(services, groups_are_made_listed_and_deleted) {
     lead();
     protocol::group_config group;
