@@ -116,11 +116,13 @@ result<std::vector<queue_status>> admin::status(std::string_view topic) {
     if (!route)
         return route.failure();
     std::vector<queue_status> all;
+    std::map<std::string, leader> leaders; // by broker: who leads now is found out once
     for (const placed_queue& each : (*route)->readable) {
-        const auto first = engine_->offset(each, false);
+        leader& whom = leaders.try_emplace(each.id.broker_name, leader::of(each)).first->second;
+        const auto first = engine_->offset(whom, each.id, false);
         if (!first)
             return first.failure();
-        const auto last = engine_->offset(each, true);
+        const auto last = engine_->offset(whom, each.id, true);
         if (!last)
             return last.failure();
         all.push_back({.queue = each.id, .first = std::max(*first, queue_offset{0}), .last = *last});

@@ -4,6 +4,7 @@
 #include "client/admin.hpp"
 #include "client/runtime.hpp"
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <initializer_list>
@@ -33,12 +34,15 @@ class admin::engine {
     result<T> ask_broker(leader& whom, const Request& request,
                          std::function<result<T>(const call_outcome&)> read,
                          when_unknown then = when_unknown::repeat) {
+        const auto deadline = deadline_for_repeats();
         for (unsigned tries = 0;; ++tries) {
             bool is_gone = false;
+            bool is_slow = false;
             bool perhaps_done = false;
             std::promise<result<T>> answered;
             ask(*whom.node, request, {}, client.options().request_timeout, [&](const call_outcome& outcome) {
                 is_gone = is_fail_over(outcome);
+                is_slow = outcome.failure != nullptr && outcome.failure->kind == call_failure_kind::timed_out;
                 perhaps_done = may_be_done(outcome);
                 answered.set_value(read(outcome));
             });
@@ -49,7 +53,10 @@ class admin::engine {
                 return error{got.failure().code,
                              got.failure().message +
                                  "; it may be done all the same: look before you order it again"};
-            if (!find_next_leader(whom, tries))
+            const auto asked = whom.node;
+            if (!find_next_leader(whom, tries, deadline))
+                return got;
+            if (is_slow && whom.node == asked) // it leads, and would be as slow again
                 return got;
         }
     }
@@ -81,8 +88,8 @@ class admin::engine {
         return route;
     }
 
-    result<queue_offset> offset(const placed_queue& place, bool of_last) {
-        const auto read = [](const call_outcome& outcome) -> result<queue_offset> {
+    result<queue_offset> offset(leader& whom, const message_queue& queue, bool of_last) {
+        const std::function read = [](const call_outcome& outcome) -> result<queue_offset> {
             const auto header = header_of<protocol::offset_response>(outcome);
             if (!header)
                 return header.failure();
@@ -90,11 +97,9 @@ class admin::engine {
         };
         if (of_last)
             return ask_broker<queue_offset>(
-                leader::of(place),
-                protocol::get_max_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
+                whom, protocol::get_max_offset_request{.topic = queue.topic, .queue = queue.queue}, read);
         return ask_broker<queue_offset>(
-            leader::of(place),
-            protocol::get_min_offset_request{.topic = place.id.topic, .queue = place.id.queue}, read);
+            whom, protocol::get_min_offset_request{.topic = queue.topic, .queue = queue.queue}, read);
     }
 
     // Every broker that takes changes now, by name; unavailable when there is none, for a while.
@@ -140,7 +145,9 @@ class admin::engine {
     result<std::vector<leader>> leaders_now();
     // After a pause that grows with `tries_before`; false when it is enough. A broker without a name is the
     // only one there is.
-    bool find_next_leader(leader& whom, unsigned tries_before);
+    bool find_next_leader(leader& whom, unsigned tries_before,
+                          std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline_for_repeats() const;
     void wait(std::chrono::milliseconds pause);
 };
 

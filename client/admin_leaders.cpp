@@ -2,8 +2,6 @@
 #include "client/admin_engine.hpp"
 #include "client/retry_policy.hpp"
 
-#include <algorithm>
-
 namespace holdfast::client {
 
 namespace {
@@ -52,10 +50,17 @@ result<std::vector<leader>> admin::engine::leaders() {
     }
 }
 
-bool admin::engine::find_next_leader(leader& whom, unsigned tries_before) {
-    if (tries_before == most_repetitions)
+// Answers that come late leave less time for another try.
+std::chrono::steady_clock::time_point admin::engine::deadline_for_repeats() const {
+    return std::chrono::steady_clock::now() + client.options().request_timeout + std::chrono::seconds{3};
+}
+
+bool admin::engine::find_next_leader(leader& whom, unsigned tries_before,
+                                     std::chrono::steady_clock::time_point deadline) {
+    const auto pause = leader_search_pause(tries_before);
+    if (tries_before == most_repetitions || std::chrono::steady_clock::now() + pause >= deadline)
         return false;
-    wait(leader_search_pause(tries_before));
+    wait(pause);
     const auto found = leaders_now();
     // Also when nobody says who leads: who was asked last may be back.
     if (!found)

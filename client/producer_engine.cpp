@@ -79,15 +79,16 @@ result<void> producer::engine::start() {
     return {};
 }
 
-void producer::engine::drain() {
+bool producer::engine::drain() {
     if (!running_.exchange(false))
-        return;
+        return false;
     limit_.close();
     limit_.wait_until_empty();
+    return true;
 }
 
 void producer::engine::shutdown() {
-    drain();
+    (void)drain();
     if (!started_.exchange(false))
         return;
     runtime_.unregister(options_.group, {});

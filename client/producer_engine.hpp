@@ -25,8 +25,9 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     explicit engine(producer_options options);
 
     result<void> start();
-    // Takes no more messages and waits until every one on its way has its result.
-    void drain();
+    // Takes no more messages and waits until every one on its way has its result; the callback that hears the
+    // last one may still run. False when there is nothing to drain: not started, or drained before.
+    bool drain();
     void shutdown();
 
     // A half message is invisible until END_TRANSACTION: transaction_producer's.

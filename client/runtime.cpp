@@ -13,6 +13,14 @@ namespace {
 constexpr std::chrono::milliseconds goodbye_timeout{1'000};
 constexpr std::chrono::milliseconds silence_check_interval{250};
 
+bool names(const known_route& route, const connection& broker) {
+    const auto is_there = [&](const protocol::broker_data& each) {
+        return std::any_of(each.addresses.begin(), each.addresses.end(),
+                           [&](const auto& node) { return node.second == broker.peer().text(); });
+    };
+    return std::any_of(route.source.brokers.begin(), route.source.brokers.end(), is_there);
+}
+
 bool uses(const known_route& route, const connection& broker) {
     const auto is_there = [&](const placed_queue& each) { return each.broker.get() == &broker; };
     return std::any_of(route.writable.begin(), route.writable.end(), is_there) ||
@@ -223,6 +231,9 @@ void runtime::route_answered(const std::string& topic, const call_outcome& outco
         if (changed) {
             known = make_route(topic, std::move(*body), lookup());
             routes_.put(topic, known);
+            for (const auto* queues : {&known->writable, &known->readable})
+                for (const placed_queue& each : *queues)
+                    led_.insert(each.broker.get());
         }
         found = known;
     }
@@ -278,12 +289,20 @@ void runtime::watch_silence() {
         return;
     const auto current = brokers();
     for (const auto& [broker, silence] : silent) {
-        if (!std::binary_search(current.begin(), current.end(), broker)) {
-            broker->abandon("it is silent, and another node leads by now");
+        if (std::binary_search(current.begin(), current.end(), broker)) {
+            suspect_routes_to(*broker, silence / 2);
             continue;
         }
-        suspect_routes_to(*broker, silence / 2);
+        // A follower may read slowly: what it was asked for has a time of its own.
+        const bool has_led = led_.erase(broker.get()) != 0;
+        if (has_led || !is_named(*broker))
+            broker->abandon("it is silent, and another node leads by now");
     }
+}
+
+bool runtime::is_named(const connection& broker) const {
+    const auto all = routes_.all();
+    return std::any_of(all.begin(), all.end(), [&](const route_ptr& each) { return names(*each, broker); });
 }
 
 void runtime::suspect_routes_to(const connection& broker, std::chrono::milliseconds pause) {

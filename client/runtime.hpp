@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -97,8 +98,9 @@ class runtime {
   private:
     struct name_server_round;
     void try_next_name_server(const std::shared_ptr<name_server_round>& round);
-    // Brokers that owe answers: asks whether they still lead, and gives up on those that do not.
+    // Brokers that owe answers: asks whether they still lead, and gives up on those that did and do not.
     void watch_silence();
+    [[nodiscard]] bool is_named(const connection& broker) const; // by a route, under any id
     void route_answered(const std::string& topic, const call_outcome& outcome);
     void refresh_routes();
     void send_heartbeat(connection& to, std::function<void(bool)> done);
@@ -125,6 +127,7 @@ class runtime {
     std::size_t good_name_server_ = 0;
     std::unordered_map<std::string, std::vector<route_handler>> fetching_;
     std::unordered_map<std::string, std::chrono::steady_clock::time_point> suspected_;
+    std::set<const connection*> led_; // a route placed queues there, and it was not given up since
     std::unordered_map<std::string, bool> doubted_; // topics whose fetch under way is a doubt
 
     route_table routes_;

@@ -6,6 +6,8 @@
 #include "client/retry_policy.hpp"
 #include "client/transaction_engine.hpp"
 
+#include <algorithm>
+
 namespace holdfast::client {
 
 protocol::transaction_end to_wire(transaction_decision decision) {
@@ -34,6 +36,14 @@ struct transaction_producer::engine::pending_decision {
     unsigned leaderless_tries = 0;
 };
 
+namespace {
+
+error no_leader_for(const half_place& half) {
+    return {errc::unavailable, "no broker " + half.receipt.broker_name + " leads now for " + half.topic};
+}
+
+} // namespace
+
 // By the broker's name, because the node that took the half message may not lead any more.
 std::shared_ptr<connection> transaction_producer::engine::broker_of(const half_place& half) const {
     const route_ptr route = client().routes().find(half.topic);
@@ -60,11 +70,8 @@ void transaction_producer::engine::decide(const half_place& half, transaction_de
     // Brokers do not answer `unknown`, and forget it.
     if (decision == transaction_decision::unknown) {
         const auto broker = broker_of(half);
-        const auto sent =
-            broker != nullptr
-                ? send_decision(*broker, request_of(half, decision))
-                : result<void>{error{errc::unavailable, "no broker " + half.receipt.broker_name +
-                                                            " leads now for " + half.topic}};
+        const auto sent = broker != nullptr ? send_decision(*broker, request_of(half, decision))
+                                            : result<void>{no_leader_for(half)};
         if (done)
             done(sent);
         return;
@@ -92,9 +99,7 @@ void transaction_producer::engine::decide(const half_place& half, transaction_de
 void transaction_producer::engine::try_to_decide(const decision_ptr& decision) {
     const auto broker = broker_of(decision->half);
     if (broker == nullptr)
-        return decide_at_next_leader(decision,
-                                     {errc::unavailable, "no broker " + decision->half.receipt.broker_name +
-                                                             " leads now for " + decision->half.topic});
+        return decide_at_next_leader(decision, no_leader_for(decision->half));
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(decision->deadline - in_flight::clock::now());
     ask(*broker, request_of(decision->half, decision->decision), {},
@@ -119,7 +124,8 @@ void transaction_producer::engine::decision_answered(const decision_ptr& decisio
 
 void transaction_producer::engine::decide_at_next_leader(const decision_ptr& decision, error why) {
     const auto pause = leader_search_pause(decision->leaderless_tries++);
-    if (in_flight::clock::now() + pause >= decision->deadline)
+    const auto deadline = decision->done ? decision->deadline : std::min(decision->deadline, farewell_);
+    if (in_flight::clock::now() + pause >= deadline)
         return end_decision(decision, error{why.code, why.message + "; the broker will ask the checker"});
     client().suspect_route(decision->half.topic);
     client().after(pause, [self = shared_from_this(), decision] { self->try_to_decide(decision); });

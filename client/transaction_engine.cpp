@@ -6,6 +6,7 @@
 #include "protocol/stored_message.hpp"
 
 #include <algorithm>
+#include <future>
 
 namespace holdfast::client {
 
@@ -13,6 +14,8 @@ namespace {
 
 // Checks come over connections that stand: one that was lost is made again this soon.
 constexpr std::chrono::milliseconds reconnect_interval{1'000};
+// How long a producer that shuts down looks for the leader of a decision that nobody waits for.
+constexpr std::chrono::milliseconds farewell_patience{1'000};
 
 } // namespace
 
@@ -34,7 +37,8 @@ result<void> transaction_producer::engine::start() {
     client().on_broker_request(
         [this](connection& from, const answer& request) { return broker_asks(from, request); });
     client().on_route_changed([this](const std::string&) { connect_all(); });
-    client().on_broker_lost([this](connection&) {
+    client().on_broker_lost([this](connection& lost) {
+        std::erase_if(masters_, [&](const auto& master) { return master.get() == &lost; });
         if (!std::exchange(looking_for_leaders_, true))
             look_for_leaders(0);
     });
@@ -48,7 +52,15 @@ result<void> transaction_producer::engine::start() {
 }
 
 void transaction_producer::engine::shutdown() {
-    sending_->drain();
+    // Behind the callbacks of the last half messages, which may decide at once.
+    if (sending_->drain()) {
+        std::promise<void> passed;
+        client().post([&] {
+            farewell_ = in_flight::clock::now() + farewell_patience;
+            passed.set_value();
+        });
+        passed.get_future().wait();
+    }
     checks_.stop();
     {
         // Each of them ends, by an answer or by its timeout.
@@ -157,17 +169,30 @@ void transaction_producer::engine::find_brokers() {
         if (!info)
             return trouble(info.failure());
         std::vector<std::shared_ptr<connection>> masters;
+        bool all_lead = !info->brokers.empty();
         for (const auto& [name, data] : info->brokers) {
             const auto master = data.addresses.find(0);
-            if (master == data.addresses.end())
+            if (master == data.addresses.end()) {
+                all_lead = false; // for a moment: whoever wins must hear of us
                 continue;
+            }
             if (auto broker = client().broker(master->second))
                 masters.push_back(std::move(broker));
         }
-        brokers_known_ = true;
+        brokers_known_ = all_lead;
+        register_with_new(masters);
+        masters_ = masters;
         client().keep(std::move(masters));
         connect_all();
     });
+}
+
+// A node that just won the lead may have heard of us while it followed, which it forgets.
+void transaction_producer::engine::register_with_new(
+    const std::vector<std::shared_ptr<connection>>& masters) {
+    for (const auto& master : masters)
+        if (master->is_open() && std::find(masters_.begin(), masters_.end(), master) == masters_.end())
+            client().register_with(*master);
 }
 
 bool transaction_producer::engine::all_connected() const {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace holdfast::client {
 
@@ -51,6 +52,7 @@ class transaction_producer::engine : public decision_sink,
     void answer_check(const transaction_check& check);
 
     void find_brokers();
+    void register_with_new(const std::vector<std::shared_ptr<connection>>& masters);
     [[nodiscard]] bool all_connected() const;
     void connect_all();
     void keep_connected();
@@ -65,6 +67,9 @@ class transaction_producer::engine : public decision_sink,
     // The io thread's own.
     bool brokers_known_ = false;
     bool looking_for_leaders_ = false;
+    std::vector<std::shared_ptr<connection>> masters_; // at the last look
+    // From then on a producer that shuts down looks for no leader, unless somebody waits for the answer.
+    in_flight::clock::time_point farewell_ = in_flight::clock::time_point::max();
 
     std::mutex mutex_;
     std::condition_variable changed_;

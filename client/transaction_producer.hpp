@@ -71,7 +71,8 @@ class transaction_producer {
 
     // Checks the options, starts the threads and begins to look for brokers to register with.
     result<void> start();
-    // Waits for the sends and decisions that are on their way and for running checks, then says goodbye.
+    // Waits for the sends and decisions that are on their way and for running checks, then says goodbye. A
+    // decision without a callback that finds no leader is waited for a second or so, then left to a check.
     // Idempotent. Not to be called from a callback.
     void shutdown();
 
