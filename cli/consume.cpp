@@ -197,7 +197,8 @@ int run_consume(std::span<const std::string> arguments) {
     add("group,g", po::value<std::string>()->default_value("HOLDFAST_CONSUME"), "consumer group");
     add("tag,t", po::value<std::string>()->default_value("*"), "only these tags, as \"A || B\"");
     add("from", po::value<std::string>()->default_value("last"),
-        "where a new group begins: first, last, or milliseconds since 1970");
+        "where a group that is new to the topic begins: last (what comes from now on), first, or a time in "
+        "milliseconds since 1970");
     add("count,c", po::value<std::uint64_t>(), "end after so many messages");
     add("timeout", po::value<double>(), "end after so many seconds; status 1 if --count was not reached");
     add("format,f", po::value<std::string>()->default_value("{body}"), "what to print of a message");

@@ -87,7 +87,7 @@ result<void> push_consumer::engine::start(work_pool::listener listener) {
     runtime_.on_broker_request([this](connection&, const answer& request) { return broker_asks(request); });
     runtime_.on_route_changed([this](const std::string& topic) { route_changed(topic); });
     // Not only pulls that failed say so: there are none while the listener is busy.
-    runtime_.on_broker_lost([this](connection& broker) { runtime_.suspect_routes_to(broker); });
+    runtime_.on_broker_lost([this](connection& broker) { broker_lost(broker); });
     if (auto started = runtime_.start(); !started)
         return started;
     pool_->start(options_.listener_threads);
@@ -133,6 +133,11 @@ void push_consumer::engine::add_topic(const std::string& topic) {
             trouble({route.failure().code, "topic " + topic + ": " + route.failure().message});
         if (!route)
             rebalance_soon();
+        const bool is_new = !route && route.failure().code == errc::not_found;
+        const bool begun = std::any_of(pullers_.begin(), pullers_.end(),
+                                       [&](const auto& each) { return each.first.topic == topic; });
+        if (!is_new && !begun)
+            old_topics_.insert(topic);
         runtime_.send_heartbeats([this, topic] {
             registered_ = true;
             rebalance(topic);

@@ -51,6 +51,7 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
   private:
     class sink;
     using commit_done = std::function<void(result<void>)>;
+    using question = std::function<void(connection&, call_handler)>;
     enum class state { made, running, stopped };
 
     [[nodiscard]] result<void> check_options() const;
@@ -70,9 +71,16 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
 
     // When a leader is gone (consumer_fail_over.cpp).
     void leader_lost(const std::string& topic);
+    void broker_lost(const connection& broker);
     void ask_for_leader(const std::string& topic);
     void route_changed(const std::string& topic);
     void follow(const std::string& topic, const known_route& route);
+    // What must be said about a queue to whoever leads its broker: said again to the next leader, for a few
+    // seconds, while it is still wanted.
+    struct last_word;
+    void tell_leader(const placed_queue& place, question put, std::function<bool()> is_wanted,
+                     call_handler done);
+    void say(const std::shared_ptr<last_word>& word);
     void enter(const std::string& topic, const std::shared_ptr<connection>& leader);
     void entered(const std::string& topic, const std::shared_ptr<connection>& leader);
     void members_changed();
@@ -110,6 +118,7 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     }
 
     void store_offset(const placed_queue& place, queue_offset offset, std::function<void()> done = {});
+    [[nodiscard]] question commit_of(const message_queue& queue, queue_offset offset) const;
     void commit_all(commit_done done);
     void commit_remotely(commit_done done);
     result<void> commit_locally();
@@ -146,6 +155,9 @@ class push_consumer::engine : public std::enable_shared_from_this<push_consumer:
     bool rebalance_is_due_ = false;
     bool locking_is_due_ = false;
     std::set<message_queue> unlocking_; // of the leaving ones: given away, to be forgotten
+    // They were there before us, and we have not begun in any queue: where to begin is ours to say. In a
+    // queue that is made later nothing is skipped.
+    std::set<std::string> old_topics_;
     std::set<std::string> rebalancing_;
     std::set<std::string> rebalance_again_; // of those: asked for meanwhile
     std::map<message_queue, std::shared_ptr<queue_puller>> pullers_;

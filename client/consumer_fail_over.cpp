@@ -8,8 +8,44 @@ namespace {
 
 // A leader that is lost so much later is another case, and the first question goes at once again.
 constexpr std::chrono::seconds search_is_over{3};
+// How long a last word about a queue looks for a leader. Should it find none, messages come again.
+constexpr std::chrono::seconds last_word_patience{3};
 
 } // namespace
+
+struct push_consumer::engine::last_word {
+    placed_queue place;
+    question put;
+    std::function<bool()> is_wanted;
+    call_handler done;
+    std::chrono::steady_clock::time_point give_up;
+    unsigned tries = 0;
+};
+
+void push_consumer::engine::tell_leader(const placed_queue& place, question put,
+                                        std::function<bool()> is_wanted, call_handler done) {
+    say(std::make_shared<last_word>(last_word{place, std::move(put), std::move(is_wanted), std::move(done),
+                                              std::chrono::steady_clock::now() + last_word_patience}));
+}
+
+void push_consumer::engine::say(const std::shared_ptr<last_word>& word) {
+    word->put(*word->place.broker, [this, word](const call_outcome& outcome) {
+        const auto pause = leader_search_pause(word->tries++);
+        const bool in_time = std::chrono::steady_clock::now() + pause < word->give_up;
+        if (!is_fail_over(outcome) || !in_time || !word->is_wanted())
+            return word->done(outcome);
+        const std::string& topic = word->place.id.topic;
+        leader_lost(topic);
+        runtime_.suspect_route(topic); // also while we shut down
+        runtime_.after(pause, [this, word] {
+            const route_ptr route = runtime_.routes().find(word->place.id.topic);
+            if (route != nullptr)
+                if (auto leader = node_of(*route, word->place.id.broker_name, 0, runtime_.lookup()))
+                    word->place.broker = std::move(leader);
+            say(word);
+        });
+    });
+}
 
 void push_consumer::engine::leader_lost(const std::string& topic) {
     leader_search& search = searches_[topic];
@@ -22,6 +58,17 @@ void push_consumer::engine::leader_lost(const std::string& topic) {
     if (before == 0)
         return ask_for_leader(topic);
     runtime_.after(leader_search_pause(before - 1), [this, topic] { ask_for_leader(topic); });
+}
+
+// Asks until somebody leads, where suspect_routes_to() asks once.
+void push_consumer::engine::broker_lost(const connection& broker) {
+    std::set<std::string> topics;
+    for (const auto& [id, puller] : pullers_)
+        if (puller->place().broker.get() == &broker)
+            topics.insert(id.topic);
+    for (const std::string& topic : topics)
+        leader_lost(topic);
+    runtime_.suspect_routes_to(broker);
 }
 
 void push_consumer::engine::ask_for_leader(const std::string& topic) {
@@ -90,8 +137,8 @@ void push_consumer::engine::entered(const std::string& topic, const std::shared_
     for (const auto& [id, puller] : pullers_) {
         if (id.topic != topic || node_of(*route, id.broker_name, 0, runtime_.lookup()) != leader)
             continue;
-        puller->move_to(leader);
-        puller->go_on();
+        if (!puller->move_to(leader))
+            puller->go_on();
         if (!unlocking_.contains(id))
             to_lock.push_back(id);
     }

@@ -121,11 +121,11 @@ void push_consumer::engine::rebalance(const std::string& topic) {
     runtime_.fetch_route(topic, [this, topic](const result<route_ptr>& route) {
         rebalancing_.erase(topic);
         rebalance_again_.erase(topic);
-        // A known route came with a rebalance of its own (on_route_changed).
-        if (!route && !protocol::is_retry_topic(topic))
+        if (route)
+            return rebalance(topic);
+        if (!protocol::is_retry_topic(topic))
             trouble({route.failure().code, "topic " + topic + ": " + route.failure().message});
-        if (!route)
-            rebalance_soon();
+        rebalance_soon();
     });
 }
 
@@ -145,8 +145,9 @@ void push_consumer::engine::ask_members(const std::string& topic, const route_pt
             const bool again = rebalance_again_.erase(topic) != 0;
             if (stopping_)
                 return;
-            members_known(topic, route, outcome);
-            if (again)
+            const route_ptr newest = runtime_.routes().find(topic);
+            members_known(topic, newest, outcome);
+            if (again || newest != route)
                 rebalance(topic);
         });
 }
@@ -206,12 +207,15 @@ void push_consumer::engine::assign(const std::string& topic, const std::vector<p
         const std::lock_guard lock{mutex_};
         subscribed = subscriptions_.at(topic);
     }
+    const auto start = old_topics_.contains(topic) ? first_start::by_option : first_start::skips_nothing;
+    if (!wanted.empty())
+        old_topics_.erase(topic);
     for (const placed_queue& each : wanted) {
         if (const auto held = pullers_.find(each.id); held != pullers_.end()) {
             held->second->move_to(each.broker);
             continue;
         }
-        const auto puller = std::make_shared<queue_puller>(*context_, each, subscribed);
+        const auto puller = std::make_shared<queue_puller>(*context_, each, subscribed, start);
         pullers_.emplace(each.id, puller);
         puller->start();
     }

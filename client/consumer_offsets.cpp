@@ -27,19 +27,31 @@ void push_consumer::engine::store_offset(const placed_queue& place, queue_offset
         return;
     }
     committed_[place.id] = offset;
-    const protocol::update_consumer_offset_request request{.consumer_group = options_.group,
-                                                           .topic = place.id.topic,
-                                                           .queue = place.id.queue,
-                                                           .commit_offset = offset};
-    ask(*place.broker, request, {}, options_.client.request_timeout,
-        [this, id = place.id, done = std::move(done)](const call_outcome& outcome) {
-            if (!outcome.ok()) {
-                committed_.erase(id);
-                trouble(to_error(outcome));
-            }
-            if (done)
-                done();
-        });
+    // If it is ours (again), a later commit says more.
+    const auto is_wanted = [this, id = place.id] {
+        const auto held = pullers_.find(id);
+        return held == pullers_.end() || held->second->is_leaving();
+    };
+    tell_leader(place, commit_of(place.id, offset), is_wanted,
+                [this, id = place.id, done = std::move(done)](const call_outcome& outcome) {
+                    if (!outcome.ok()) {
+                        committed_.erase(id);
+                        trouble(to_error(outcome));
+                    }
+                    if (done)
+                        done();
+                });
+}
+
+push_consumer::engine::question push_consumer::engine::commit_of(const message_queue& queue,
+                                                                 queue_offset offset) const {
+    return [this, queue, offset](connection& leader, call_handler handler) {
+        const protocol::update_consumer_offset_request request{.consumer_group = options_.group,
+                                                               .topic = queue.topic,
+                                                               .queue = queue.queue,
+                                                               .commit_offset = offset};
+        ask(leader, request, {}, options_.client.request_timeout, std::move(handler));
+    };
 }
 
 void push_consumer::engine::commit_all(commit_done done) {
@@ -76,19 +88,23 @@ void push_consumer::engine::commit_remotely(commit_done done) {
         const queue_offset offset = puller->queue()->committable();
         if (const auto known = committed_.find(id); known != committed_.end() && known->second == offset)
             continue;
-        const protocol::update_consumer_offset_request request{
-            .consumer_group = options_.group, .topic = id.topic, .queue = id.queue, .commit_offset = offset};
-        ask(*puller->place().broker, request, {}, options_.client.request_timeout,
-            [this, all, queue = id, offset](const call_outcome& outcome) {
-                if (outcome.ok()) {
-                    committed_[queue] = offset;
-                    return;
-                }
-                const error why = to_error(outcome);
-                all->outcome =
-                    error{why.code, "can't store the offset of queue " + std::to_string(queue.queue.value()) +
-                                        " of " + queue.topic + ": " + why.message};
-            });
+        const auto is_wanted = [this, queue = id, offset] {
+            const auto held = pullers_.find(queue);
+            const auto known = committed_.find(queue);
+            return held != pullers_.end() && may_store(*held->second) &&
+                   (known == committed_.end() || known->second < offset);
+        };
+        tell_leader(puller->place(), commit_of(id, offset), is_wanted,
+                    [this, all, queue = id, offset](const call_outcome& outcome) {
+                        if (outcome.ok()) {
+                            committed_[queue] = offset;
+                            return;
+                        }
+                        const error why = to_error(outcome);
+                        all->outcome = error{why.code, "can't store the offset of queue " +
+                                                           std::to_string(queue.queue.value()) + " of " +
+                                                           queue.topic + ": " + why.message};
+                    });
     }
 }
 

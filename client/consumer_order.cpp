@@ -113,12 +113,15 @@ void push_consumer::engine::finish_leaving() {
 }
 
 void push_consumer::engine::unlock(const std::shared_ptr<queue_puller>& puller, std::function<void()> done) {
-    const placed_queue& place = puller->place();
-    const protocol::lock_batch_body body{
-        .consumer_group = options_.group, .client_id = client_id(), .queues = {to_wire(place.id)}};
+    const auto put = [this, id = puller->place().id](connection& leader, call_handler handler) {
+        const protocol::lock_batch_body body{
+            .consumer_group = options_.group, .client_id = client_id(), .queues = {to_wire(id)}};
+        ask(leader, protocol::unlock_batch_request{}, as_bytes(protocol::encode_lock_batch(body)),
+            options_.client.request_timeout, std::move(handler));
+    };
     // Should it fail, the lock expires by itself.
-    ask(*place.broker, protocol::unlock_batch_request{}, as_bytes(protocol::encode_lock_batch(body)),
-        options_.client.request_timeout, [done = std::move(done)](const call_outcome&) { done(); });
+    tell_leader(
+        puller->place(), put, [] { return true; }, [done = std::move(done)](const call_outcome&) { done(); });
 }
 
 void push_consumer::engine::unlock_all(std::function<void()> done) {

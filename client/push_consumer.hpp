@@ -36,8 +36,9 @@ namespace holdfast::client {
 
 enum class message_model : std::uint8_t { clustering, broadcasting };
 
-// Where a group begins in a queue it has no offset for. (A broker may answer offset 0 for a young queue
-// instead: protocol reference 3.4.)
+// Where a group that is new to a topic begins. In a topic that is made after the consumer has started, and in
+// queues that are added later, nothing is skipped: there it is the first message (unless old messages have
+// been removed).
 enum class consume_from : std::uint8_t { last, first, time };
 
 struct push_consumer_options {

@@ -19,12 +19,14 @@ constexpr std::chrono::milliseconds quick_answer{5};
 constexpr std::chrono::milliseconds most_nothing_delay{1'000};
 // How often is looked whether the message of a queue that begins anew is settled.
 constexpr std::chrono::milliseconds turn_poll{50};
+// How long a leader's suggestion to ask a follower is not followed after a follower failed.
+constexpr std::chrono::seconds follower_distrust{30};
 
 } // namespace
 
 queue_puller::queue_puller(const puller_context& context, placed_queue place,
-                           std::shared_ptr<const subscription> wanted)
-    : context_(context), place_(std::move(place)), wanted_(std::move(wanted)) {}
+                           std::shared_ptr<const subscription> wanted, first_start start)
+    : context_(context), place_(std::move(place)), first_start_(start), wanted_(std::move(wanted)) {}
 
 bool queue_puller::needs_lock() const {
     return context_.options.ordered && context_.options.model == message_model::clustering;
@@ -67,13 +69,14 @@ void queue_puller::begin_anew() {
     locate();
 }
 
-void queue_puller::move_to(const std::shared_ptr<connection>& broker) {
+bool queue_puller::move_to(const std::shared_ptr<connection>& broker) {
     if (place_.broker == broker)
-        return;
+        return false;
     place_.broker = broker;
     follower_ = nullptr;
     leaderless_tries_ = 0;
     go_on();
+    return true;
 }
 
 void queue_puller::go_on() {
@@ -113,10 +116,12 @@ void queue_puller::locate() {
         const auto kept = context_.local_offset(place_.id);
         return kept ? begin(*kept) : locate_by_rule();
     }
-    const protocol::query_consumer_offset_request request{.consumer_group = context_.options.group,
-                                                          .topic = place_.id.topic,
-                                                          .queue = place_.id.queue,
-                                                          .set_zero_if_not_found = {}};
+    protocol::query_consumer_offset_request request{.consumer_group = context_.options.group,
+                                                    .topic = place_.id.topic,
+                                                    .queue = place_.id.queue,
+                                                    .set_zero_if_not_found = {}};
+    if (first_start_ == first_start::by_option && context_.options.from != consume_from::first)
+        request.set_zero_if_not_found = false;
     ask(*place_.broker, request, {}, context_.client.options().request_timeout,
         [self = shared_from_this(), round = round_](const call_outcome& outcome) {
             if (self->stopped_ || round != self->round_)
@@ -144,7 +149,10 @@ void queue_puller::locate_by_rule() {
         const auto offset = header_of<protocol::offset_response>(outcome);
         if (!offset)
             return self->locate_later(offset.failure(), is_fail_over(outcome));
-        self->begin(std::max(offset->offset, queue_offset{0}));
+        const auto first = std::max(offset->offset, queue_offset{0});
+        if (self->is_locked())
+            self->context_.store_offset(self->place_, first);
+        self->begin(first);
     };
     const auto timeout = context_.client.options().request_timeout;
     if (from == consume_from::last) {
@@ -270,9 +278,15 @@ void queue_puller::pull() {
 
 // Only for the next pull: every answer says it anew.
 void queue_puller::choose_broker(std::int64_t id) {
-    const auto route = id == 0 ? nullptr : context_.client.routes().find(place_.id.topic);
+    const bool wants_leader = id == 0 || std::chrono::steady_clock::now() < followers_distrusted_until_;
+    const auto route = wants_leader ? nullptr : context_.client.routes().find(place_.id.topic);
     follower_ =
         route == nullptr ? nullptr : node_of(*route, place_.id.broker_name, id, context_.client.lookup());
+}
+
+void queue_puller::distrust_follower() {
+    follower_ = nullptr;
+    followers_distrusted_until_ = std::chrono::steady_clock::now() + follower_distrust;
 }
 
 void queue_puller::pull_after(std::chrono::milliseconds delay) {
@@ -294,8 +308,9 @@ void queue_puller::pulled(const call_outcome& outcome, const sent_pull& sent) {
     const bool reached_queue = code == response_code::success || code == response_code::pull_not_found ||
                                code == response_code::pull_retry_immediately ||
                                code == response_code::pull_offset_moved;
-    if (sent.follower != nullptr && (!reached_queue || code == response_code::pull_offset_moved)) {
-        follower_ = nullptr;
+    const bool by_follower = sent.follower != nullptr;
+    if (by_follower && (!reached_queue || code == response_code::pull_offset_moved)) {
+        distrust_follower();
         return pull();
     }
     if (!reached_queue)
@@ -304,6 +319,8 @@ void queue_puller::pulled(const call_outcome& outcome, const sent_pull& sent) {
     const auto header = protocol::decode_header<protocol::pull_message_response>(outcome.reply->command());
     choose_broker(header.ok() ? header->suggest_broker_id : 0);
     if (!header) {
+        if (by_follower)
+            distrust_follower();
         context_.trouble({errc::malformed, "the answer to a pull of " + place_.id.topic +
                                                " can't be read: " + header.failure().message});
         return pull_after(context_.options.pull_error_delay);
@@ -312,30 +329,34 @@ void queue_puller::pulled(const call_outcome& outcome, const sent_pull& sent) {
         return offset_moved(*header);
     moved_once_ = false;
     if (code == response_code::success)
-        return found(*outcome.reply, *header);
+        return found(*outcome.reply, *header, by_follower);
     found_nothing(static_cast<int>(code), *header, sent.asked);
 }
 
-void queue_puller::found(const answer& reply, const protocol::pull_message_response& header) {
+void queue_puller::found(const answer& reply, const protocol::pull_message_response& header,
+                         bool by_follower) {
     quick_nothings_ = 0;
     const queue_offset first = next_;
     const queue_offset next = header.next_begin_offset;
     if (next <= first) {
         context_.trouble({errc::malformed, "the broker gave messages of " + place_.id.topic +
                                                " without saying where they end; pulling again"});
+        if (by_follower)
+            distrust_follower();
         return pull_after(context_.options.pull_error_delay);
     }
     next_ = next;
     const shared_bytes body = reply.share_body();
     // The next pull goes out before this answer is taken apart: the broker works on it meanwhile.
     pull();
-    context_.client.post([self = shared_from_this(), round = round_, body, first, next] {
+    context_.client.post([self = shared_from_this(), round = round_, body, first, next, by_follower] {
         if (round == self->round_)
-            self->take_records(body, first, next);
+            self->take_records(body, first, next, by_follower);
     });
 }
 
-void queue_puller::take_records(const shared_bytes& body, queue_offset first, queue_offset next) {
+void queue_puller::take_records(const shared_bytes& body, queue_offset first, queue_offset next,
+                                bool by_follower) {
     std::vector<pulled_record> records;
     records.reserve(static_cast<std::size_t>(context_.options.pull_batch_messages));
     protocol::stored_message_reader reader{body.view()};
@@ -347,6 +368,8 @@ void queue_puller::take_records(const shared_bytes& body, queue_offset first, qu
             context_.trouble(
                 {errc::corrupted, "a pull of " + place_.id.topic +
                                       " brought records that can't be read: " + record->failure().message});
+            if (by_follower)
+                distrust_follower();
             ++round_;
             pulling_ = false;
             next = next_ = expected;

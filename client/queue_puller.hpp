@@ -2,10 +2,11 @@
 // listener's threads (protocol reference 3.3, 3.4, 6.8).
 //
 // Where to begin: the group's stored offset (14); only when the broker says that there is none (code 22),
-// what consume_from says. Any other failure is asked again, never taken for "none" (trap T1). A corrected
-// offset (code 21, trap T2) is believed when the broker says it twice: forward, the missing messages are
-// skipped; backward, the queue begins anew there. But an offset that is well within the queue is not
-// corrected by mistake: that is how a broker tells about a reset (222), once.
+// what consume_from says; that is stored at once, lest messages that come now are skipped after a crash. Any
+// other failure is asked again, never taken for "none" (trap T1). A corrected offset (code 21, trap T2) is
+// believed when the broker says it twice: forward, the missing messages are skipped; backward, the queue
+// begins anew there. But an offset that is well within the queue is not corrected by mistake: that is how a
+// broker tells about a reset (222), once.
 //
 // When the broker says that a follower shall be asked next (suggestWhichBrokerId), it is, without a long
 // poll, until it says otherwise; anything that goes wrong there, and everything but pulls, is the leader's.
@@ -59,16 +60,22 @@ struct puller_context {
     std::function<void(const placed_queue&, queue_offset)> store_offset;
 };
 
+// Where to begin when the group has no offset and the queue still has its first message.
+enum class first_start : std::uint8_t {
+    skips_nothing, // there: the broker says so
+    by_option,     // as consume_from says
+};
+
 class queue_puller : public std::enable_shared_from_this<queue_puller> {
   public:
     queue_puller(const puller_context& context, placed_queue place,
-                 std::shared_ptr<const subscription> wanted);
+                 std::shared_ptr<const subscription> wanted, first_start start);
 
     [[nodiscard]] const placed_queue& place() const { return place_; }
     // In order: waits for locked_until().
     void start();
-    // The broker moved: goes on there at once.
-    void move_to(const std::shared_ptr<connection>& broker);
+    // The broker moved: goes on there at once. False when it is there already.
+    bool move_to(const std::shared_ptr<connection>& broker);
     // The broker takes questions again: asks it without a further pause.
     void go_on();
     void use(std::shared_ptr<const subscription> wanted) { wanted_ = std::move(wanted); }
@@ -115,16 +122,20 @@ class queue_puller : public std::enable_shared_from_this<queue_puller> {
     // The pause before the next try, after the leader was told to be lost.
     std::chrono::milliseconds look_for_leader();
     void choose_broker(std::int64_t id);
-    void found(const answer& reply, const protocol::pull_message_response& header);
+    // It failed: the leader is asked for a while, whatever it suggests.
+    void distrust_follower();
+    void found(const answer& reply, const protocol::pull_message_response& header, bool by_follower);
     void found_nothing(int code, const protocol::pull_message_response& header,
                        std::chrono::steady_clock::time_point asked);
     void offset_moved(const protocol::pull_message_response& header);
     void refused(const call_outcome& outcome);
-    void take_records(const shared_bytes& body, queue_offset first, queue_offset next);
+    void take_records(const shared_bytes& body, queue_offset first, queue_offset next, bool by_follower);
 
     const puller_context& context_;
     placed_queue place_;
     std::shared_ptr<connection> follower_; // to pull from; null: from the leader
+    std::chrono::steady_clock::time_point followers_distrusted_until_{};
+    const first_start first_start_;
     std::shared_ptr<const subscription> wanted_;
     std::shared_ptr<process_queue> queue_;
     queue_offset next_;                       // where the next pull begins
