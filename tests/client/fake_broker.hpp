@@ -129,6 +129,11 @@ class fake_broker {
     // From now on this node does not lead: its routes name `leader` (empty = nobody), and what only a leader
     // does it refuses as our followers do. With its own address it leads again.
     void follow(const std::string& leader);
+    // Whoever has pulled messages is told to ask the node with that id next: 1 is `follower`, which routes
+    // name.
+    void suggest(std::int64_t id, const std::string& follower);
+    // Pulls are served while it does not lead, too.
+    void serve_reads();
     // Makes this node's messages, offsets, half messages and locks those of the other one.
     void copy_state_of(const fake_broker& other);
 
@@ -197,6 +202,9 @@ class fake_broker {
     boost::asio::ip::tcp::acceptor acceptor_;
     std::uint16_t port_ = 0;
     std::string leader_; // whom routes name
+    std::string follower_;
+    std::int64_t suggested_ = 0;
+    bool serves_reads_ = false;
     std::thread thread_;
 
     mutable std::recursive_mutex mutex_;

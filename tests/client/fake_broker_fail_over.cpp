@@ -13,6 +13,17 @@ void fake_broker::follow(const std::string& leader) {
     leader_ = leader;
 }
 
+void fake_broker::suggest(std::int64_t id, const std::string& follower) {
+    const std::lock_guard lock{mutex_};
+    suggested_ = id;
+    follower_ = follower;
+}
+
+void fake_broker::serve_reads() {
+    const std::lock_guard lock{mutex_};
+    serves_reads_ = true;
+}
+
 void fake_broker::copy_state_of(const fake_broker& other) {
     const std::scoped_lock lock{mutex_, other.mutex_};
     topics_ = other.topics_;
@@ -25,6 +36,8 @@ void fake_broker::copy_state_of(const fake_broker& other) {
 
 // False: it is for any node.
 bool fake_broker::serve_as_follower(const session_ptr& session, const protocol::remoting_command& command) {
+    if (serves_reads_ && command.request() == request_code::pull_message)
+        return false;
     byte_buffer out;
     switch (command.request()) {
     case request_code::get_route_info_by_topic:

@@ -171,11 +171,13 @@ bool fake_broker::answer_pull(const parked_pull& pull, bool last_try) {
             body += from.records[static_cast<std::size_t>(at - from.first)];
     }
     byte_buffer out;
-    protocol::append_response(out, pull.to,
-                              protocol::pull_message_response{.next_begin_offset = queue_offset{next},
-                                                              .min_offset = queue_offset{from.first},
-                                                              .max_offset = queue_offset{from.end()}},
-                              as_bytes(body), code);
+    protocol::append_response(
+        out, pull.to,
+        protocol::pull_message_response{.suggest_broker_id = code == response_code::success ? suggested_ : 0,
+                                        .next_begin_offset = queue_offset{next},
+                                        .min_offset = queue_offset{from.first},
+                                        .max_offset = queue_offset{from.end()}},
+        as_bytes(body), code);
     pull.session->write(out.view());
     return true;
 }
@@ -283,6 +285,8 @@ void fake_broker::serve_topic(const session_ptr& session, const protocol::remoti
         self.addresses[1] = address();
     if (!leader_.empty())
         self.addresses[0] = leader_;
+    if (leads() && !follower_.empty())
+        self.addresses[1] = follower_;
     const std::string topic{command.find("topic").value_or("")};
     std::string body;
     switch (command.request()) {

@@ -280,7 +280,7 @@ TEST_F(push_consuming, asks_for_the_members_again_when_they_change_under_the_que
     // The answer to what it does not know says that it has seen the notice.
     ASSERT_TRUE(broker_->wait_until([&] { return !broker_->answers().empty(); }));
     broker_->release({0, 1});
-    EXPECT_TRUE(broker_->wait_until([&] { return asked == 4; }));
+    EXPECT_TRUE(broker_->wait_until([&] { return asked >= 4; }));
 }
 
 TEST_F(push_consuming, goes_on_after_a_restart_of_the_broker) {
