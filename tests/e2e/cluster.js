@@ -85,6 +85,7 @@ class Cluster {
     frame.writeUInt32BE(header.length, 4);
     frame.write(header, 8);
     const socket = net.connect(node.nameServerPort, '127.0.0.1');
+    socket.setTimeout(10000, () => socket.destroy(new Error(`${node.name} does not say how it is`)));
     try {
       socket.write(frame);
       let answer = Buffer.alloc(0);
