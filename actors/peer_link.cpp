@@ -20,13 +20,21 @@ constexpr auto request_timeout = 3s;
 constexpr auto check_interval = 500ms;
 constexpr std::chrono::milliseconds first_back_off = 50ms;
 constexpr std::chrono::milliseconds last_back_off = 1s;
-constexpr std::chrono::milliseconds head_start = 500ms; // of the node whose name sorts first
+// CAF does not bear two nodes that dial each other at the same time: each keeps the connection that it made
+// itself, hears nothing on it and gives it up, and so again and again. So the node whose name sorts first
+// dials, and the other one only when nothing has come of that for so long.
+constexpr std::chrono::milliseconds head_start = 500ms; // after the start
+constexpr std::chrono::milliseconds stand_by = 3s;      // later
 
 using link_pointer = peer_link_actor::stateful_pointer<peer_link_state>;
 
 void dial_after(link_pointer self, std::chrono::milliseconds delay) {
     if (!std::exchange(self->state.will_dial, true))
         self->delayed_send(self, delay, dial_atom::value);
+}
+
+bool dials_first(const peer_link_state& state) {
+    return state.directory->settings().name < state.peer.name;
 }
 
 void failed(link_pointer self, const std::string& why) {
@@ -37,8 +45,9 @@ void failed(link_pointer self, const std::string& why) {
         spdlog::info("cluster: no link to '{}' at {}:{} yet: {}", state.peer.name, state.peer.host,
                      state.peer.port, why);
     }
-    state.back_off = std::clamp(2 * state.back_off, first_back_off, last_back_off);
-    // Up to a quarter more or less, so that two nodes do not go on dialling at the same instant.
+    state.back_off =
+        dials_first(state) ? std::clamp(2 * state.back_off, first_back_off, last_back_off) : stand_by;
+    // Up to a quarter more or less, so that nodes do not go on dialling at the same instant.
     const auto quarter = static_cast<int>(state.back_off.count() / 4);
     const auto jitter = std::uniform_int_distribution{-quarter, quarter}(state.random);
     dial_after(self, state.back_off + std::chrono::milliseconds{jitter});
@@ -54,7 +63,7 @@ void lost(link_pointer self, const std::string& why) {
     state.endpoint.reset();
     spdlog::warn("cluster: lost the link to '{}': {}", state.peer.name, why);
     self->send(state.receiver, lost_atom::value, state.peer.name);
-    dial_after(self, first_back_off);
+    dial_after(self, dials_first(state) ? first_back_off : stand_by);
 }
 
 void found(link_pointer self, peer_endpoint_actor endpoint, std::string incarnation, std::string hello) {
@@ -166,8 +175,7 @@ peer_link_actor::behavior_type peer_link(link_pointer self, std::shared_ptr<peer
             lost(self,
                  "the connection or its endpoint there ended (" + self->system().render(down.reason) + ")");
     });
-    const auto dials_first = state.directory->settings().name < state.peer.name;
-    dial_after(self, dials_first ? 0ms : head_start);
+    dial_after(self, dials_first(state) ? 0ms : head_start);
     self->delayed_send(self, check_interval, check_atom::value);
     return {
         [self](dial_atom) {
