@@ -1,13 +1,14 @@
 // Three real nodes under load, and faults in an order that follows from one seed; in the end everything that
 // was promised is there, once, and the three logs are the same.
 //
-//   HOLDFAST_CHAOS_SECONDS  how long faults are made (25)
+//   HOLDFAST_CHAOS_SECONDS  how long faults are made (50)
 //   HOLDFAST_CHAOS_SEED     the order of the faults; printed
 #include "tests/chaos/group_load.hpp"
 #include "tests/chaos/logs_agree.hpp"
 #include "tests/chaos/node_group.hpp"
 #include "tests/crash/delivery_load.hpp"
 #include "tests/crash/load.hpp"
+#include "tests/crash/ordered_load.hpp"
 #include "tests/support/number_from.hpp"
 
 #include <gtest/gtest.h>
@@ -32,7 +33,8 @@ class chaos_story {
           group_({"--mappedFileSizeCommitLog=4M", "--maxMessageSize=64K", "--entryCacheBytes=2M",
                   "--checkpointInterval=300", "--checkpointBytes=2M", "--flushConsumerOffsetInterval=10",
                   "--transactionTimeOut=300", "--transactionCheckInterval=300", "--transactionCheckMax=1000",
-                  "--messageDelayLevel=1s", "--flushDiskType=SYNC_FLUSH", "--logLevel=info"}),
+                  "--messageDelayLevel=1s", "--flushDiskType=SYNC_FLUSH", "--logLevel=info"},
+                 private_network::make_or_complain()),
           book_({"orders", "audit"}, 4),
           deliveries_("deliveries", 4) {}
 
@@ -52,6 +54,7 @@ class chaos_story {
     }
 
   private:
+    static constexpr std::size_t kinds = 11; // of faults
     using fault = std::string (chaos_story::*)();
     struct named_fault {
         const char* name;
@@ -70,26 +73,47 @@ class chaos_story {
     }
 
     std::string make_topics() {
-        crash::wire_client client{group_.leader_port()};
-        auto problem = crash::make_topics(group_.leader_port(), book_);
-        const auto made = client.ask(protocol::update_topic_request{
-            .topic = deliveries_.topic(), .read_queue_count = 4, .write_queue_count = 4});
-        if (problem.empty() && (!made || !made->ok()))
-            problem = "the topic of the deliveries could not be made";
+        crash::wire_client client{group_.leader_broker()};
+        auto problem = crash::make_topics(group_.leader_broker(), book_);
+        for (const auto& [topic, queues] :
+             {std::pair{deliveries_.topic(), deliveries_.queues()},
+              std::pair{std::string{crash::ordered_load::topic}, crash::ordered_load::queues}}) {
+            const auto made = client.ask(protocol::update_topic_request{
+                .topic = topic, .read_queue_count = queues, .write_queue_count = queues});
+            if (problem.empty() && (!made || !made->ok()))
+                problem = "the topic " + topic + " could not be made";
+        }
         return problem;
     }
 
     std::string under_load(clock::time_point until) {
-        group_load plain{book_, random_(), group_.name_servers(), [this] { return group_.leader_port(); }};
-        crash::delivery_load others{deliveries_, random_(), group_.leader_port(), group_.name_servers()};
+        group_load plain{book_, random_(), group_.name_servers(), [this] { return group_.leader_broker(); }};
+        crash::delivery_load others{deliveries_, random_(), [this] { return group_.leader_broker(); },
+                                    group_.name_servers()};
+        crash::ordered_load in_order{group_.name_servers(), random_()};
         std::string problem;
-        while (problem.empty() && clock::now() < until)
+        std::optional<std::uint64_t> confirmed_before; // the leader changed
+        // Each kind of fault at least once.
+        while (problem.empty() && (clock::now() < until || faults_made_ < kinds)) {
             problem = one_fault(plain);
-        group_.network().heal();
+            if (leaders_ > 0 && !confirmed_before)
+                confirmed_before = others.confirmations();
+        }
+        group_.heal();
         answered_ = plain.sends_answered_ok();
         plain.stop();
         if (problem.empty())
             problem = afterwards(others);
+        if (problem.empty())
+            problem = in_order.finish(patience);
+        if (problem.empty() && (!confirmed_before || others.confirmations() == *confirmed_before))
+            problem = "no offsets were confirmed after the leader had changed";
+        std::printf(
+            "%s; offsets confirmed %llu times, %llu of them before the leader changed; consumers killed "
+            "%llu times\n",
+            in_order.text().c_str(), static_cast<unsigned long long>(others.confirmations()),
+            static_cast<unsigned long long>(confirmed_before.value_or(0)),
+            static_cast<unsigned long long>(others.consumers_killed()));
         return problem;
     }
 
@@ -105,6 +129,7 @@ class chaos_story {
                                               {"failing fsync", &chaos_story::failing_fsync},
                                               {"derived lost", &chaos_story::lose_derived},
                                               {"wiped", &chaos_story::wipe}};
+        static_assert(std::size(faults) == kinds);
         std::this_thread::sleep_for(some_ms(100, 500));
         // Each kind once before any comes again.
         if (order_.empty())
@@ -112,13 +137,14 @@ class chaos_story {
                 order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(pick(order_.size() + 1)), each);
         const auto next = order_.back();
         order_.pop_back();
+        ++faults_made_;
         const auto ok_before = plain.sends_answered_ok();
         const auto leader_before = group_.leader();
         (void)plain.take_longest_gap();
         const auto began = clock::now();
         what_.clear();
         auto problem = (this->*next.make)();
-        group_.network().heal();
+        group_.heal();
         if (problem.empty())
             problem = group_.wait_until_whole(small_lag, patience);
         const auto answered = plain.sends_answered_ok();
@@ -186,9 +212,14 @@ class chaos_story {
     std::string isolate() {
         const auto node = victim();
         say(node);
-        for (std::size_t other = 0; other < nodes; ++other) {
-            group_.network().cut(node, other);
-            group_.network().cut(other, node);
+        // From the other nodes; or from its clients, too.
+        const bool unplugged = group_.is_apart() && pick(2) == 0;
+        what_ += unplugged ? "*" : "";
+        for (std::size_t other = 0; other < nodes + (unplugged ? 1 : 0); ++other) {
+            if (other == node)
+                continue;
+            group_.cut(node, other);
+            group_.cut(other, node);
         }
         std::this_thread::sleep_for(some_ms(200, 4'000));
         return {};
@@ -200,7 +231,7 @@ class chaos_story {
         const bool backwards = pick(2) == 0;
         what_ = backwards ? node_group::name_of(to) + ">" + node_group::name_of(from)
                           : node_group::name_of(from) + ">" + node_group::name_of(to);
-        group_.network().cut(backwards ? to : from, backwards ? from : to);
+        group_.cut(backwards ? to : from, backwards ? from : to);
         std::this_thread::sleep_for(some_ms(500, 4'000));
         return {};
     }
@@ -267,9 +298,11 @@ class chaos_story {
         if (problem.empty())
             problem = deliveries_.problem();
         if (problem.empty())
-            problem = book_.verify(group_.leader_port());
+            problem = deliveries_.problem_of_order();
         if (problem.empty())
-            problem = deliveries_.scan(group_.leader_port());
+            problem = book_.verify(group_.leader_broker());
+        if (problem.empty())
+            problem = deliveries_.scan(group_.leader_broker());
         return problem;
     }
 
@@ -308,11 +341,12 @@ class chaos_story {
     std::string what_; // whom the present fault is for
     std::uint64_t answered_ = 0;
     unsigned leaders_ = 0;
+    std::size_t faults_made_ = 0;
 };
 
 TEST(chaos, nothing_promised_is_lost_by_a_group_of_three) {
     const auto until =
-        clock::now() + std::chrono::seconds{testing::number_from("HOLDFAST_CHAOS_SECONDS", 25)};
+        clock::now() + std::chrono::seconds{testing::number_from("HOLDFAST_CHAOS_SECONDS", 50)};
     const auto seed = testing::number_from("HOLDFAST_CHAOS_SEED", std::random_device{}());
     std::printf("HOLDFAST_CHAOS_SEED=%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);

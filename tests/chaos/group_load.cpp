@@ -41,10 +41,10 @@ client::producer_options options_to(const std::string& name_servers) {
 } // namespace
 
 group_load::group_load(ledger& book, std::uint64_t seed, std::string name_servers,
-                       std::function<std::uint16_t()> leader_port)
+                       std::function<crash::server_address()> leader)
     : book_(book),
       name_servers_(std::move(name_servers)),
-      leader_port_(std::move(leader_port)),
+      leader_(std::move(leader)),
       last_ok_ms_(steady_ms()) {
     std::mt19937_64 seeds{seed};
     for (std::uint32_t i = 0; i < producers; ++i)
@@ -107,10 +107,10 @@ void group_load::consume(std::uint64_t seed) {
     std::mt19937_64 random{seed};
     while (!stopping_) {
         std::this_thread::sleep_for(pause);
-        const auto port = leader_port_();
-        if (port == 0)
+        const auto leader = leader_();
+        if (leader.port == 0)
             continue;
-        wire_client client{port, 1'000ms};
+        wire_client client{leader, 1'000ms};
         for (bool goes_on = true; goes_on && !stopping_;) {
             const queue_place queue{
                 book_.topics()[random() % book_.topics().size()],

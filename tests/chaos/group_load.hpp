@@ -16,9 +16,9 @@ namespace holdfast::chaos {
 
 class group_load {
   public:
-    // `leader_port` is asked for whenever the consumer lost its broker; 0 = none yet.
+    // `leader` is asked for whenever the consumer lost its broker; port 0 = none yet.
     group_load(crash::ledger& book, std::uint64_t seed, std::string name_servers,
-               std::function<std::uint16_t()> leader_port);
+               std::function<crash::server_address()> leader);
     group_load(const group_load&) = delete;
     group_load& operator=(const group_load&) = delete;
     ~group_load() { stop(); }
@@ -36,7 +36,7 @@ class group_load {
 
     crash::ledger& book_;
     const std::string name_servers_;
-    const std::function<std::uint16_t()> leader_port_;
+    const std::function<crash::server_address()> leader_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint64_t> ok_{0};
     std::atomic<std::int64_t> last_ok_ms_;

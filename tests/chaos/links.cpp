@@ -130,7 +130,7 @@ void links::pump(int source, int sink, std::size_t from, std::size_t to) {
             continue;
         const auto count = ::recv(source, chunk.data(), chunk.size(), 0);
         open = count > 0;
-        if (const auto rate = bytes_per_s_.load(); open && rate > 0)
+        if (const auto rate = bytes_per_s_[to].load(); open && rate > 0)
             std::this_thread::sleep_for(
                 std::chrono::microseconds{static_cast<std::uint64_t>(count) * 1'000'000 / rate});
         for (ssize_t sent = 0; open && sent < count && !stopping_;) {

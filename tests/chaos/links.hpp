@@ -33,7 +33,12 @@ class links {
     // What `from` says does not reach `to`, over whichever connection.
     void cut(std::size_t from, std::size_t to) { cut_[from][to] = true; }
     // What anybody says crosses at this rate; 0 = as fast as it can.
-    void slow_down(std::size_t bytes_per_s) { bytes_per_s_ = bytes_per_s; }
+    void slow_down(std::size_t bytes_per_s) {
+        for (auto& each : bytes_per_s_)
+            each = bytes_per_s;
+    }
+    // What is said to one node alone.
+    void slow_down(std::size_t to, std::size_t bytes_per_s) { bytes_per_s_[to] = bytes_per_s; }
     // No direction is cut any more.
     void heal();
 
@@ -45,7 +50,7 @@ class links {
     const std::array<std::uint16_t, nodes> cluster_ports_;
     std::array<std::array<std::uint16_t, nodes>, nodes> ports_{};
     std::array<std::array<std::atomic<bool>, nodes>, nodes> cut_{};
-    std::atomic<std::size_t> bytes_per_s_{0};
+    std::array<std::atomic<std::size_t>, nodes> bytes_per_s_{}; // to each node
     std::atomic<bool> stopping_{false};
     std::vector<std::thread> accepting_;
     std::mutex mutex_;

@@ -1,6 +1,6 @@
 #include "tests/chaos/node_group.hpp"
 
-#include "tests/crash/wire_client.hpp"
+#include "tests/support/own_namespaces.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -11,26 +11,77 @@ namespace holdfast::chaos {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-node_group::node_group(std::vector<std::string> settings) : settings_(std::move(settings)) {}
+node_group::node_group(std::vector<std::string> settings, std::unique_ptr<private_network> apart)
+    : settings_(std::move(settings)),
+      apart_(std::move(apart)),
+      links_(apart_ ? nullptr : std::make_unique<links>(cluster_ports_)) {}
 
 std::filesystem::path node_group::data(std::size_t node) const {
     return data_.path() / name_of(node);
 }
 
-void node_group::start(std::size_t node, const std::vector<std::string>& more) {
+std::string node_group::host(std::size_t node) const {
+    return apart_ ? private_network::address(node) : "127.0.0.1";
+}
+
+std::string node_group::peers_of(std::size_t node) const {
     std::string peers;
     for (std::size_t to = 0; to < nodes; ++to)
-        peers += (to == 0 ? "" : ",") + name_of(to) + "@127.0.0.1:" + std::to_string(links_.port(node, to));
+        peers += (to == 0 ? "" : ",") + name_of(to) + "@" + host(to) + ":" +
+                 std::to_string(apart_ ? cluster_ports_[to] : links_->port(node, to));
+    return peers;
+}
+
+std::string node_group::encrypt() {
+    const std::string cert = std::string{HOLDFAST_BINARY} + " cert ";
+    const auto authority = certificates() + "/authority";
+    auto problem = testing::run_script(cert + "ca --out " + authority + " > /dev/null");
+    for (std::size_t node = 0; node < nodes && problem.empty(); ++node)
+        problem = testing::run_script(cert + "node " + name_of(node) + " --host " + host(node) + " --ca " +
+                                      authority + " --out " + certificates() + "/" + name_of(node) +
+                                      " > /dev/null");
+    encrypted_ = problem.empty();
+    return problem;
+}
+
+void node_group::start(std::size_t node, const std::vector<std::string>& more) {
     testing::broker_options options{.data = data(node), .settings = settings_, .start_timeout = 0ms};
-    for (const auto& one : {"--nodeName=" + name_of(node), "--peers=" + peers,
+    for (const auto& one : {"--nodeName=" + name_of(node), "--peers=" + peers_of(node),
                             "--clusterPort=" + std::to_string(cluster_ports_[node]),
                             "--listenPort=" + std::to_string(broker_ports_[node]),
                             "--namesrvPort=" + std::to_string(name_ports_[node])})
         options.settings.push_back(one);
+    if (apart_) {
+        options.command = apart_->command_at(node);
+        options.settings.push_back("--bindAddress=" + host(node));
+        if (!encrypted_)
+            options.settings.emplace_back("--clusterInsecure=true");
+    }
+    if (encrypted_) {
+        const auto own = certificates() + "/" + name_of(node) + "/";
+        for (const auto& one :
+             {"--clusterTlsCert=" + own + name_of(node) + ".crt",
+              "--clusterTlsKey=" + own + name_of(node) + ".key", "--clusterTlsCa=" + own + "ca.crt"})
+            options.settings.push_back(one);
+    }
     options.settings.insert(options.settings.end(), more.begin(), more.end());
     keep_log(node);
     processes_[node].reset();
     processes_[node].emplace(options);
+}
+
+void node_group::cut(std::size_t from, std::size_t to) {
+    if (apart_)
+        apart_->cut(from, to);
+    else
+        links_->cut(from, to);
+}
+
+void node_group::heal() {
+    if (apart_)
+        apart_->heal();
+    else
+        links_->heal();
 }
 
 void node_group::keep_log(std::size_t node) {
@@ -66,13 +117,13 @@ void node_group::thaw(std::size_t node) {
 
 std::string node_group::name_servers() const {
     std::string all;
-    for (const auto port : name_ports_)
-        all += (all.empty() ? "127.0.0.1:" : ";127.0.0.1:") + std::to_string(port);
+    for (std::size_t node = 0; node < nodes; ++node)
+        all += (all.empty() ? "" : ";") + host(node) + ":" + std::to_string(name_ports_[node]);
     return all;
 }
 
 std::optional<protocol::cluster_status> node_group::status(std::size_t node) const {
-    crash::wire_client client{name_ports_[node], 500ms};
+    crash::wire_client client{{host(node), name_ports_[node]}, 500ms};
     const auto answer = client.ask(protocol::cluster_status_request{});
     if (!answer || !answer->ok())
         return std::nullopt;
@@ -92,9 +143,9 @@ std::optional<std::size_t> node_group::leader() const {
     return found;
 }
 
-std::uint16_t node_group::leader_port() const {
+crash::server_address node_group::leader_broker() const {
     const auto node = leader();
-    return node ? broker_ports_[*node] : std::uint16_t{0};
+    return {host(node.value_or(0)), node ? broker_ports_[*node] : std::uint16_t{0}};
 }
 
 std::string node_group::missing(std::uint64_t lag) const {

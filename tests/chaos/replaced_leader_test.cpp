@@ -32,9 +32,9 @@ protocol::query_consumer_offset_request question() {
 // Asks on connections that are open before the freeze, and keeps what is wrong with the answers.
 class askers {
   public:
-    explicit askers(std::uint16_t port) {
+    explicit askers(const crash::server_address& broker) {
         for (auto& client : clients_)
-            client = std::make_unique<crash::wire_client>(port, 20'000ms);
+            client = std::make_unique<crash::wire_client>(broker, 20'000ms);
     }
 
     [[nodiscard]] bool all_hear(response_code code) {
@@ -81,15 +81,15 @@ TEST(replaced_leader, does_not_say_that_nothing_is_stored) {
     ASSERT_TRUE(admin.create_topic("orders", {.read_queues = 1, .write_queues = 1}).ok());
     const auto old_leader = group.leader();
     ASSERT_TRUE(old_leader);
-    askers clients{group.leader_port()};
+    askers clients{group.leader_broker()};
     ASSERT_TRUE(clients.all_hear(response_code::query_not_found));
 
     group.freeze(*old_leader);
     clients.ask();
-    ASSERT_TRUE(testing::wait_for(patience,
-                                  [&] { return group.leader_port() != 0 && group.leader() != old_leader; }));
+    ASSERT_TRUE(testing::wait_for(
+        patience, [&] { return group.leader_broker().port != 0 && group.leader() != old_leader; }));
     ASSERT_TRUE(testing::wait_for(patience, [&] {
-        crash::wire_client client{group.leader_port()};
+        crash::wire_client client{group.leader_broker()};
         const auto told =
             client.ask(protocol::update_consumer_offset_request{.consumer_group = "readers",
                                                                 .topic = "orders",
@@ -101,7 +101,7 @@ TEST(replaced_leader, does_not_say_that_nothing_is_stored) {
 
     EXPECT_EQ(clients.wrong_answers(), 0);
     ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
-    crash::wire_client client{group.leader_port()};
+    crash::wire_client client{group.leader_broker()};
     const auto told = client.ask(question());
     ASSERT_TRUE(told && told->ok());
     EXPECT_EQ(protocol::decode_header<protocol::offset_response>(told->command)->offset,

@@ -30,12 +30,12 @@ class rotten_records : public ::testing::Test {
         for (std::size_t node = 0; node < nodes; ++node)
             group_.start(node);
         ASSERT_EQ(group_.wait_until_whole(0, patience), "") << group_.logs();
-        const auto leader = group_.leader_port();
+        const auto leader = group_.leader_broker();
         ASSERT_EQ(crash::make_topics(leader, book_), "");
         {
             crash::load clients{book_,
                                 {.seed = 3,
-                                 .broker_port = leader,
+                                 .broker_port = leader.port,
                                  .name_servers = group_.name_servers(),
                                  .largest_body = 4'000}};
             for (const auto deadline = clock::now() + patience;
@@ -100,8 +100,8 @@ class rotten_records : public ::testing::Test {
     }
 
     // Every message, in order; what can't be read is asked for again until it can.
-    std::string read_all(std::uint16_t port) {
-        crash::wire_client client{port};
+    std::string read_all(const crash::server_address& broker) {
+        crash::wire_client client{broker};
         const auto deadline = clock::now() + patience;
         for (std::uint32_t queue = 0; queue < static_cast<std::uint32_t>(book_.queues()); ++queue) {
             const auto most =
@@ -136,7 +136,7 @@ class rotten_records : public ::testing::Test {
     void expect_nothing_lost() {
         ASSERT_EQ(group_.wait_until_whole(0, patience), "") << group_.logs();
         EXPECT_EQ(incarnations(), members_) << "another member than before";
-        EXPECT_EQ(book_.verify(group_.leader_port()), "");
+        EXPECT_EQ(book_.verify(group_.leader_broker()), "");
         const auto told = group_.status(*group_.leader());
         ASSERT_TRUE(told.has_value());
         std::vector<std::filesystem::path> all;
@@ -210,7 +210,7 @@ TEST_F(rotten_records, a_node_that_serves_fetches_what_it_meets) {
     const auto leader = group_.leader();
     ASSERT_TRUE(leader.has_value());
     const auto first = rot(*leader, {200'000, 600'000, segment_bytes + 300'000});
-    EXPECT_EQ(read_all(group_.leader_port()), "") << group_.logs();
+    EXPECT_EQ(read_all(group_.leader_broker()), "") << group_.logs();
     EXPECT_GT(refused_, 0U) << "nothing rotten is served";
     EXPECT_THAT(group_.logs(), HasSubstr("the log was rotten at [" + std::to_string(first.value())));
     expect_nothing_lost();

@@ -1,10 +1,11 @@
-// Transactions, delayed messages, retries and consumer offsets under kill -9: one broker dies again and again
-// while the clients go on, and in the end everything that was promised has come and nothing else
-// (delivery_ledger.hpp).
+// Transactions, delayed messages, retries, order and consumer offsets under kill -9: one broker dies again
+// and again, and so do consumers, and in the end everything that was promised has come and nothing else
+// (delivery_ledger.hpp, ordered_load.hpp).
 //
 //   HOLDFAST_CRASH_SECONDS  how long the hunt lasts (20)
 //   HOLDFAST_CRASH_SEED     the first story's seed; printed
 #include "tests/crash/delivery_load.hpp"
+#include "tests/crash/ordered_load.hpp"
 #include "tests/support/broker_process.hpp"
 #include "tests/support/number_from.hpp"
 
@@ -26,6 +27,8 @@ struct totals {
     std::uint64_t kills = 0;
     std::uint64_t starts_killed = 0;
     std::uint64_t derived_lost = 0;
+    std::uint64_t consumers_killed = 0;
+    std::uint64_t confirmations = 0;
     delivery_ledger::counts messages;
 };
 
@@ -54,12 +57,19 @@ class delivery_story {
     std::string run(std::chrono::milliseconds fire) {
         auto problem = start();
         if (problem.empty())
-            problem = make_topic();
+            problem = make_topics();
         if (problem.empty()) {
-            delivery_load clients{book_, random_(), broker_->broker_port(), broker_->name_servers()};
+            delivery_load clients{book_, random_(), [port = broker_->broker_port()] { return port; },
+                                  broker_->name_servers()};
+            ordered_load in_order{broker_->name_servers(), random_()};
             problem = under_fire(clock::now() + fire);
             if (problem.empty())
                 problem = afterwards(clients);
+            if (problem.empty())
+                problem = in_order.finish(20s);
+            std::printf("%s\n", in_order.text().c_str());
+            sums_.consumers_killed += clients.consumers_killed();
+            sums_.confirmations += clients.confirmations();
         }
         if (problem.empty())
             problem = book_.scan(broker_->broker_port());
@@ -84,11 +94,17 @@ class delivery_story {
                                 : "it does not start, exit status " + std::to_string(broker_->exit_status());
     }
 
-    std::string make_topic() {
+    std::string make_topics() {
         wire_client client{broker_->broker_port()};
-        const auto made = client.ask(protocol::update_topic_request{
-            .topic = book_.topic(), .read_queue_count = book_.queues(), .write_queue_count = book_.queues()});
-        return made && made->ok() ? "" : "the topic could not be made";
+        for (const auto& [topic, queues] :
+             {std::pair{book_.topic(), book_.queues()},
+              std::pair{std::string{ordered_load::topic}, ordered_load::queues}}) {
+            const auto made = client.ask(protocol::update_topic_request{
+                .topic = topic, .read_queue_count = queues, .write_queue_count = queues});
+            if (!made || !made->ok())
+                return "the topic could not be made";
+        }
+        return {};
     }
 
     std::string kill_and_start() {
@@ -136,7 +152,7 @@ class delivery_story {
         // Everything is confirmed: nothing may come again.
         clients.consume_again();
         std::this_thread::sleep_for(500ms);
-        return book_.problem();
+        return book_.problem().empty() ? book_.problem_of_order() : book_.problem();
     }
 
     std::mt19937_64 random_;
@@ -163,10 +179,13 @@ TEST(crash, promised_deliveries_come_and_no_others) {
         ++stories;
     } while (clock::now() + 8s < deadline);
     std::printf(
-        "%llu stories, %llu times kill -9 (and %llu starts killed, %llu times the derived store lost); %s\n",
+        "%llu stories, %llu times kill -9 (and %llu starts killed, %llu times the derived store lost, %llu "
+        "consumers killed, offsets confirmed %llu times); %s\n",
         static_cast<unsigned long long>(stories), static_cast<unsigned long long>(sums.kills),
         static_cast<unsigned long long>(sums.starts_killed),
-        static_cast<unsigned long long>(sums.derived_lost), sums.messages.text().c_str());
+        static_cast<unsigned long long>(sums.derived_lost),
+        static_cast<unsigned long long>(sums.consumers_killed),
+        static_cast<unsigned long long>(sums.confirmations), sums.messages.text().c_str());
     EXPECT_GT(sums.messages.plain, 0U);
     EXPECT_GT(sums.messages.delayed, 0U);
     EXPECT_GT(sums.messages.commits, 0U);
@@ -174,6 +193,8 @@ TEST(crash, promised_deliveries_come_and_no_others) {
     EXPECT_GT(sums.messages.checks, 0U);
     EXPECT_GT(sums.messages.sent_back, 0U);
     EXPECT_GT(sums.messages.acks_confirmed, 0U);
+    EXPECT_GT(sums.consumers_killed, 0U);
+    EXPECT_GT(sums.confirmations, 0U);
 }
 
 } // namespace

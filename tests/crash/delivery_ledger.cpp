@@ -67,18 +67,21 @@ void delivery_ledger::decided(std::uint32_t number) {
 
 client::transaction_decision delivery_ledger::decision(std::uint32_t number) {
     const std::lock_guard lock{mutex_};
-    return entries_[number].commits ? client::transaction_decision::commit
-                                    : client::transaction_decision::rollback;
+    entry& one = entries_[number];
+    one.commit_said = one.commits;
+    return one.commits ? client::transaction_decision::commit : client::transaction_decision::rollback;
 }
 
 client::transaction_decision delivery_ledger::check(std::string_view body) {
     const std::lock_guard lock{mutex_};
     std::uint32_t number = 0;
-    const entry* const one = find(body, number);
+    entry* const one = find(body, number);
     if (one == nullptr || ++checks_ % 5 == 0)
         return client::transaction_decision::unknown;
-    return one->commits != one->decided ? client::transaction_decision::commit
-                                        : client::transaction_decision::rollback;
+    if (one->commits == one->decided)
+        return client::transaction_decision::rollback;
+    one->commit_said = true;
+    return client::transaction_decision::commit;
 }
 
 void delivery_ledger::fail(const std::string& problem) {
@@ -116,6 +119,8 @@ void delivery_ledger::check_allowed(std::uint32_t number, const entry& one, std:
     const auto what = [&] { return text_of(number) + where; };
     if (!one.commits)
         fail(what() + " is rolled back and was seen");
+    if (one.what == kind::transaction && !one.commit_said)
+        fail(what() + " is undecided and was seen");
     if (one.recalled)
         fail(what() + " was recalled and was seen");
     if (seen_ms < one.due_ms)
@@ -126,46 +131,51 @@ bool delivery_ledger::promised(const entry& one) {
     return one.answered && one.commits && !one.recall_tried;
 }
 
-void delivery_ledger::delivered(const queue_place& from, std::int64_t offset, std::string_view body,
-                                word says) {
-    const auto seen_ms = now_ms();
+void delivery_ledger::told(std::uint64_t member, const told_delivery& one) {
     const std::lock_guard lock{mutex_};
+    if (one.says == word::acknowledged_later)
+        return acknowledged_later(one);
+    order_.note(member, one);
+    delivered(one);
+}
+
+void delivery_ledger::delivered(const told_delivery& told) {
+    const auto seen_ms = now_ms();
     std::uint32_t number = 0;
-    entry* const one = find(body, number);
+    entry* const one = find(told.body, number);
     if (one == nullptr)
         return;
     ++one->deliveries;
     ++deliveries_;
-    if (says == word::sent_back)
+    if (told.says == word::sent_back)
         ++sent_back_;
-    const std::pair place{from, offset};
-    if (says == word::acknowledged)
+    const std::pair place{told.from, told.offset};
+    if (told.says == word::acknowledged)
         acknowledged_.insert(place);
     one->comes_again = !acknowledged_.contains(place);
-    const auto where =
-        " at " + from.topic + ":" + std::to_string(from.queue) + " offset " + std::to_string(offset);
+    const auto where = " at " + told.from.topic + ":" + std::to_string(told.from.queue) + " offset " +
+                       std::to_string(told.offset);
     one->history += where +
-                    (says == word::acknowledged ? " acknowledged"
-                     : says == word::sent_back  ? " sent back"
-                                                : " held") +
+                    (told.says == word::acknowledged ? " acknowledged"
+                     : told.says == word::sent_back  ? " sent back"
+                                                     : " held") +
                     " at " + std::to_string(seen_ms) + ";";
     check_allowed(number, *one, seen_ms, where);
-    if (const auto next = confirmed_.find(from); next != confirmed_.end() && offset < next->second)
+    if (const auto next = confirmed_.find(told.from); next != confirmed_.end() && told.offset < next->second)
         fail(text_of(number) + where + " came again, and the group's offset was confirmed at " +
              std::to_string(next->second));
+}
+
+void delivery_ledger::acknowledged_later(const told_delivery& told) {
+    acknowledged_.emplace(told.from, told.offset);
+    std::uint32_t number = 0;
+    if (entry* const one = find(told.body, number); one != nullptr)
+        one->comes_again = false;
 }
 
 void delivery_ledger::group_is_empty() {
     const std::lock_guard lock{mutex_};
     acknowledged_.clear();
-}
-
-void delivery_ledger::acknowledged(const queue_place& from, std::int64_t offset, std::string_view body) {
-    const std::lock_guard lock{mutex_};
-    acknowledged_.emplace(from, offset);
-    std::uint32_t number = 0;
-    if (entry* const one = find(body, number); one != nullptr)
-        one->comes_again = false;
 }
 
 void delivery_ledger::confirmed(const queue_place& queue, std::int64_t next) {
@@ -200,9 +210,14 @@ std::string delivery_ledger::problem() {
     return problem_;
 }
 
-std::string delivery_ledger::scan(std::uint16_t broker_port) {
+std::string delivery_ledger::problem_of_order() {
     const std::lock_guard lock{mutex_};
-    wire_client client{broker_port};
+    return order_.problem(false);
+}
+
+std::string delivery_ledger::scan(const server_address& broker) {
+    const std::lock_guard lock{mutex_};
+    wire_client client{broker};
     std::vector<std::uint32_t> found(entries_.size());
     for (const auto& queue : places())
         if (queue.topic == topic_)

@@ -5,11 +5,14 @@
 // with it may bring it to the group more than once.
 //
 // Promised: every answered plain or delayed message and every transaction that is to be committed, unless a
-// recall of it was tried. Forbidden: what is rolled back or was recalled, a delayed message before its time,
-// and anything below an offset of the group's that is confirmed.
+// recall of it was tried. Forbidden: what is rolled back, was recalled, or nobody has said yet that it is to
+// be committed; a delayed message before its time; anything below an offset of the group's that is confirmed;
+// and in each queue a message before the one in front of it (delivery_order.hpp).
 #pragma once
 
 #include "client/half_message.hpp"
+#include "tests/crash/consumer_process.hpp"
+#include "tests/crash/delivery_order.hpp"
 #include "tests/crash/ledger.hpp"
 
 #include <cstdint>
@@ -22,9 +25,6 @@
 #include <vector>
 
 namespace holdfast::crash {
-
-// What a consumer says of a delivery. `held` is kept for a while, then acknowledged or dropped.
-enum class word : std::uint8_t { acknowledged, sent_back, held };
 
 [[nodiscard]] std::int64_t now_ms();
 
@@ -48,17 +48,16 @@ class delivery_ledger {
     void recalled(std::uint32_t number);
     // The decision is durable.
     void decided(std::uint32_t number);
+    // To be asked for just before it is said: from now on the message may be seen.
     [[nodiscard]] client::transaction_decision decision(std::uint32_t number);
     // For the checker. Of a transaction whose decision is durable it says the opposite, which must change
     // nothing any more; of others now and then that it does not know.
     client::transaction_decision check(std::string_view body);
 
-    // The group was given it and is about to say this.
-    void delivered(const queue_place& from, std::int64_t offset, std::string_view body, word says);
+    // A member of the group was given it and is about to say this.
+    void told(std::uint64_t member, const told_delivery& one);
     // The group has no members: whatever they said and did not get done, the next ones are given again.
     void group_is_empty();
-    // What was held is acknowledged, while its consumer had the queue.
-    void acknowledged(const queue_place& from, std::int64_t offset, std::string_view body);
     // No consumer of the group is there, and this is its offset.
     void confirmed(const queue_place& queue, std::int64_t next);
 
@@ -68,9 +67,11 @@ class delivery_ledger {
     [[nodiscard]] std::string missing_in_words();
     // Reads all queues of the topic: each message at most once, the promised ones there, none that must not
     // be. What is wrong; empty = nothing.
-    std::string scan(std::uint16_t broker_port);
+    std::string scan(const server_address& broker);
     // The first thing that went wrong; empty = nothing.
     [[nodiscard]] std::string problem();
+    // The same of the order in which everything came.
+    [[nodiscard]] std::string problem_of_order();
 
     struct counts {
         std::uint64_t plain = 0, delayed = 0, commits = 0, rollbacks = 0; // answered
@@ -89,6 +90,7 @@ class delivery_ledger {
     struct entry {
         kind what = kind::plain;
         bool commits = true;
+        bool commit_said = false;
         bool answered = false;
         bool decided = false;
         bool recall_tried = false;
@@ -99,6 +101,8 @@ class delivery_ledger {
         std::string history{}; // of the deliveries
     };
 
+    void delivered(const told_delivery& one);
+    void acknowledged_later(const told_delivery& one);
     std::uint32_t add(entry one);
     void fail(const std::string& problem);
     [[nodiscard]] std::string text_of(std::uint32_t number) const;
@@ -122,6 +126,7 @@ class delivery_ledger {
     // By the members there are. What one of them acknowledged, another one that held it before a rebalance
     // sends back without effect.
     std::set<std::pair<queue_place, std::int64_t>> acknowledged_;
+    delivery_order order_;
     std::string problem_;
     std::uint64_t checks_ = 0;
     std::uint64_t sent_back_ = 0;

@@ -19,16 +19,12 @@ client::producer_options sending(const client::client_options& to, const std::st
     return options;
 }
 
-queue_place place_of(const client::delivery& one) {
-    return {one.queue().topic, static_cast<std::int32_t>(one.queue().queue.value())};
-}
-
 } // namespace
 
-delivery_load::delivery_load(delivery_ledger& book, std::uint64_t seed, std::uint16_t broker_port,
-                             std::string name_servers)
+delivery_load::delivery_load(delivery_ledger& book, std::uint64_t seed,
+                             std::function<server_address()> broker, std::string name_servers)
     : book_(book),
-      broker_port_(broker_port),
+      broker_(std::move(broker)),
       name_servers_(std::move(name_servers)),
       plain_(sending(to_broker(), "deliveries-plain")),
       transactions_({.sending = sending(to_broker(), "deliveries-transactions")},
@@ -42,7 +38,6 @@ delivery_load::delivery_load(delivery_ledger& book, std::uint64_t seed, std::uin
 delivery_load::~delivery_load() {
     calm_down();
     members_.clear();
-    settle_held();
     transactions_.shutdown();
 }
 
@@ -57,13 +52,14 @@ client::client_options delivery_load::to_broker() const {
 }
 
 void delivery_load::calm_down() {
-    stopping_ = true;
+    if (stopping_.exchange(true))
+        return;
     for (auto& thread : threads_)
         thread.join();
     threads_.clear();
     plain_.shutdown();
     decide_held(true);
-    calm_ = true;
+    join_group(member_mode::calm);
 }
 
 void delivery_load::send(std::uint64_t seed) {
@@ -161,99 +157,61 @@ void delivery_load::recall(std::uint64_t seed) {
 
 void delivery_load::keep_group(std::uint64_t seed) {
     std::mt19937_64 random{seed};
-    join_group();
+    join_group(member_mode::restless);
     while (!stopping_) {
         std::this_thread::sleep_for(std::chrono::milliseconds{50 + random() % 400});
-        settle_held();
         switch (random() % 4) {
         case 0:
             confirm();
             break;
-        case 1: // the one that was there is destroyed while the other takes over
-            join_group();
+        case 1: // one that takes over from the other while that dies
+            join_group(member_mode::restless);
+            break;
+        case 2:
+            kill_oldest();
             break;
         default:
-            members_.clear();
+            while (!members_.empty())
+                kill_oldest();
         }
         if (members_.empty()) {
             book_.group_is_empty();
-            join_group();
+            join_group(member_mode::restless);
         }
         if (members_.size() > 2)
-            members_.pop_front();
+            kill_oldest();
     }
-    members_.clear();
+    // They would die with this thread anyhow.
+    while (!members_.empty())
+        kill_oldest();
     book_.group_is_empty();
-    settle_held();
-    calm_ = true;
-    join_group();
 }
 
-void delivery_load::join_group() {
-    client::push_consumer_options options;
-    options.client = to_broker();
-    options.group = delivery_ledger::group;
-    options.from = client::consume_from::first;
-    options.listener_threads = 2;
-    options.listener_batch_messages = 16;
-    options.pull_error_delay = 30ms;
-    options.rebalance_interval = 300ms;
-    options.commit_interval = 50ms;
-    options.retry_first = 100ms;
-    options.on_trouble = [this](const error&) { ++consumer_troubles_; };
-    auto member = std::make_unique<client::push_consumer>(options);
-    HOLDFAST_CHECK(member->subscribe(book_.topic()).ok());
-    HOLDFAST_CHECK(member->start([this](client::delivery got) { take(std::move(got)); }).ok());
-    members_.push_back(std::move(member));
+void delivery_load::join_group(member_mode mode) {
+    members_.push_back(std::make_unique<consumer_process>(
+        name_servers_, delivery_ledger::group, book_.topic(), "", mode,
+        [this, member = ++members_made_](const told_delivery& one) { book_.told(member, one); }));
 }
 
-void delivery_load::take(client::delivery got) {
-    const auto turn = ++turn_ * 0x9E3779B97F4A7C15U >> 33U;
-    auto says = word::acknowledged;
-    // A few tries at most: the sixteenth would be the last one.
-    if (!calm_ && got.reconsume_times() < 3)
-        says = turn % 16 < 2 ? word::sent_back : turn % 16 == 2 ? word::held : word::acknowledged;
-    book_.delivered(place_of(got), got.offset().value(), got.body(), says);
-    switch (says) {
-    case word::acknowledged:
-        return got.ack();
-    case word::sent_back:
-        return got.retry_later();
-    case word::held: {
-        const std::lock_guard lock{held_mutex_};
-        held_deliveries_.push_back(std::move(got));
-    }
-    }
-}
-
-void delivery_load::settle_held() {
-    decltype(held_deliveries_) some;
-    {
-        const std::lock_guard lock{held_mutex_};
-        some.swap(held_deliveries_);
-    }
-    for (auto& each : some) {
-        if (++turn_ % 3 == 0)
-            continue;
-        // Too late an acknowledgement has no effect, and the message comes again.
-        if (!each.lost())
-            book_.acknowledged(place_of(each), each.offset().value(), each.body());
-        each.ack();
-    }
+void delivery_load::kill_oldest() {
+    members_.pop_front();
+    ++consumers_killed_;
 }
 
 bool delivery_load::confirm() {
-    settle_held();
-    const auto before = consumer_troubles_.load();
+    bool all_answered = true;
     for (auto& member : members_)
-        member->shutdown(200ms);
+        all_answered = member->leave() && all_answered;
     members_.clear();
-    return consumer_troubles_ == before && ask_for_offsets();
+    return all_answered && ask_for_offsets();
 }
 
 // All commits are answered, so what is stored now is durable.
 bool delivery_load::ask_for_offsets() {
-    wire_client client{broker_port_, 500ms};
+    const auto broker = broker_();
+    if (broker.port == 0)
+        return false;
+    wire_client client{broker, 500ms};
     for (const auto& queue : book_.places()) {
         const auto stored = client.ask(protocol::query_consumer_offset_request{
             .consumer_group = delivery_ledger::group,
@@ -270,6 +228,7 @@ bool delivery_load::ask_for_offsets() {
                        ? 0
                        : protocol::decode_header<protocol::offset_response>(stored->command)->offset.value());
     }
+    ++confirmations_;
     return true;
 }
 

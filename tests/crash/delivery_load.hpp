@@ -2,16 +2,17 @@
 // down in the ledger.
 //
 // One thread sends plain and delayed messages and transactions, one recalls delayed messages, one keeps the
-// consumer group: one or two members, destroyed and made anew, sometimes gently, with the offsets confirmed.
+// consumer group: one or two members, which are processes, killed with -9 and started anew, sometimes told to
+// leave, with the offsets confirmed.
 #pragma once
 
 #include "client/producer.hpp"
-#include "client/push_consumer.hpp"
 #include "client/transaction_producer.hpp"
 #include "tests/crash/delivery_ledger.hpp"
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -24,7 +25,8 @@ namespace holdfast::crash {
 
 class delivery_load {
   public:
-    delivery_load(delivery_ledger& book, std::uint64_t seed, std::uint16_t broker_port,
+    // `broker` is asked for whenever offsets are to be confirmed: a group's leader may change. Port 0 = none.
+    delivery_load(delivery_ledger& book, std::uint64_t seed, std::function<server_address()> broker,
                   std::string name_servers);
     delivery_load(const delivery_load&) = delete;
     delivery_load& operator=(const delivery_load&) = delete;
@@ -32,10 +34,13 @@ class delivery_load {
 
     // Nothing is sent any more, and one consumer acknowledges all it gets. Checks are still answered.
     void calm_down();
-    // The consumer shuts down; whether the group's offsets are confirmed.
+    // The members leave; whether the group's offsets are confirmed.
     bool confirm();
+    // How often they were so far.
+    [[nodiscard]] std::uint64_t confirmations() const { return confirmations_; }
+    [[nodiscard]] std::uint64_t consumers_killed() const { return consumers_killed_; }
     // A member again, after confirm().
-    void consume_again() { join_group(); }
+    void consume_again() { join_group(member_mode::calm); }
 
   private:
     [[nodiscard]] client::client_options to_broker() const;
@@ -46,27 +51,24 @@ class delivery_load {
     void recall(std::uint64_t seed);
 
     void keep_group(std::uint64_t seed);
-    void join_group();
-    void take(client::delivery got);
-    // Acknowledges a part of what is held, and drops the rest.
-    void settle_held();
+    void join_group(member_mode mode);
+    void kill_oldest();
     bool ask_for_offsets();
 
     delivery_ledger& book_;
-    const std::uint16_t broker_port_;
+    const std::function<server_address()> broker_;
     const std::string name_servers_;
     std::atomic<bool> stopping_{false};
-    std::atomic<bool> calm_{false};
-    std::atomic<std::uint64_t> turn_{0};
-    std::atomic<std::uint64_t> consumer_troubles_{0};
+    std::atomic<std::uint64_t> confirmations_{0};
+    std::atomic<std::uint64_t> consumers_killed_{0};
 
     std::mutex held_mutex_;
     std::deque<std::pair<std::uint32_t, client::half_message>> held_halves_;
-    std::deque<client::delivery> held_deliveries_;
 
     client::producer plain_;
     client::transaction_producer transactions_;
-    std::deque<std::unique_ptr<client::push_consumer>> members_; // the group thread's; after calm_down ours
+    std::deque<std::unique_ptr<consumer_process>> members_; // the group thread's; after calm_down ours
+    std::uint64_t members_made_ = 0;
     std::vector<std::thread> threads_;
 };
 

@@ -106,11 +106,11 @@ std::int64_t ledger::committed(const queue_place& queue) {
     return std::max<std::int64_t>(commits_[queue].most_tried, 0);
 }
 
-std::string ledger::verify(std::uint16_t broker_port) {
+std::string ledger::verify(const server_address& broker) {
     const std::lock_guard lock{mutex_};
     found_.clear();
     last_found_.clear();
-    wire_client client{broker_port};
+    wire_client client{broker};
     for (const auto& topic : made_topics_) {
         const auto answer = client.ask(protocol::get_max_offset_request{.topic = topic});
         if (!answer || !answer->ok())

@@ -59,7 +59,7 @@ class ledger {
     [[nodiscard]] std::int64_t committed(const queue_place& queue);
 
     // Reads everything from the broker. What is wrong; empty = nothing.
-    std::string verify(std::uint16_t broker_port);
+    std::string verify(const server_address& broker);
 
     [[nodiscard]] std::uint64_t messages_answered() const { return answered_; }
     [[nodiscard]] std::uint64_t messages_kept() const { return known_.size(); }

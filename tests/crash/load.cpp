@@ -24,8 +24,8 @@ client::producer_options options_of(const load_options& load) {
 
 } // namespace
 
-std::string make_topics(std::uint16_t broker_port, ledger& book) {
-    wire_client client{broker_port};
+std::string make_topics(const server_address& broker, ledger& book) {
+    wire_client client{broker};
     for (const auto& topic : book.topics()) {
         const auto made = client.ask(protocol::update_topic_request{
             .topic = topic, .read_queue_count = book.queues(), .write_queue_count = book.queues()});

@@ -24,7 +24,7 @@ struct load_options {
 };
 
 // Makes the ledger's topics; what went wrong, if anything.
-std::string make_topics(std::uint16_t broker_port, ledger& book);
+std::string make_topics(const server_address& broker, ledger& book);
 
 enum class consumed : std::uint8_t { committed, refused, broker_is_gone };
 // One pull as the ledger's group, and one commit behind what came; written down in the ledger.

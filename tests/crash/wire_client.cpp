@@ -10,15 +10,16 @@
 
 namespace holdfast::crash {
 
-wire_client::wire_client(std::uint16_t port, std::chrono::milliseconds timeout) {
+wire_client::wire_client(const server_address& server, std::chrono::milliseconds timeout) {
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(server.port);
+    ::inet_pton(AF_INET, server.host.c_str(), &address.sin_addr);
     const timeval limit{timeout.count() / 1000, timeout.count() % 1000 * 1000};
     const int on = 1;
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); // of connect, too
     ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         ::close(socket_);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace holdfast::crash {
@@ -19,9 +20,20 @@ struct reply {
     [[nodiscard]] bool ok() const { return code() == 0; }
 };
 
+// Where a server listens; port 0 = nowhere.
+struct server_address {
+    // Mostly it is loopback, and then the port says it all.
+    server_address(std::uint16_t loopback_port) : port(loopback_port) {}
+    server_address(std::string ip, std::uint16_t ip_port) : host(std::move(ip)), port(ip_port) {}
+
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;
+};
+
 class wire_client {
   public:
-    explicit wire_client(std::uint16_t port, std::chrono::milliseconds timeout = std::chrono::seconds{10});
+    explicit wire_client(const server_address& server,
+                         std::chrono::milliseconds timeout = std::chrono::seconds{10});
     wire_client(const wire_client&) = delete;
     wire_client& operator=(const wire_client&) = delete;
     ~wire_client();
