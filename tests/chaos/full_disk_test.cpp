@@ -1,20 +1,59 @@
-// A leader whose disk is full lets another node lead.
-#include "client/admin.hpp"
+// A leader whose disk is full lets another node lead; and disks that really run full, of a follower and of a
+// leader, under load.
 #include "client/producer.hpp"
+#include "tests/chaos/group_load.hpp"
+#include "tests/chaos/logs_agree.hpp"
 #include "tests/chaos/node_group.hpp"
+#include "tests/crash/load.hpp"
+#include "tests/support/own_namespaces.hpp"
 #include "tests/support/wait_for.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <sched.h>
 #include <thread>
 
 namespace holdfast::chaos {
 namespace {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
+using testing::run_script;
+using testing::wait_for;
 
 constexpr auto patience = 60s;
+constexpr const char* no_space = "No space left on device";
+
+// A file system of its own for one node's data: in memory, and small. Mounts are this process's alone.
+class small_disk {
+  public:
+    explicit small_disk(const std::filesystem::path& at) : at_(at) {
+        std::filesystem::create_directories(at);
+        problem_ = run_script("mount -t tmpfs -o size=320m none " + at_.string());
+    }
+    small_disk(const small_disk&) = delete;
+    small_disk& operator=(const small_disk&) = delete;
+    ~small_disk() { (void)run_script("umount -l " + at_.string()); }
+
+    [[nodiscard]] const std::string& problem() const { return problem_; }
+    // All but a little. Somebody may take of it meanwhile, so the rest is filled in small steps.
+    void fill() {
+        const auto free = std::filesystem::space(at_).available;
+        const auto file = (at_ / "filler").string();
+        EXPECT_EQ(run_script("fallocate -l " + std::to_string(free - (1U << 20U)) + " " + file), "");
+        (void)run_script("cat /dev/zero >> " + file + " 2> /dev/null");
+    }
+    void make_room() { std::filesystem::remove(at_ / "filler"); }
+
+  private:
+    const std::filesystem::path at_;
+    std::string problem_;
+};
+
+std::string private_mounts() {
+    auto problem = testing::enter_own_namespaces(CLONE_NEWNS);
+    return problem.empty() ? run_script("mount --make-rprivate /") : problem;
+}
 
 TEST(full_disk, of_a_leader_makes_another_node_lead) {
     node_group group{{}};
@@ -31,8 +70,7 @@ TEST(full_disk, of_a_leader_makes_another_node_lead) {
     ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
     ASSERT_EQ(group.leader(), full) << group.logs();
 
-    EXPECT_TRUE(testing::wait_for(patience, [&] { return group.leader() != full && group.leader(); }))
-        << group.logs();
+    EXPECT_TRUE(wait_for(patience, [&] { return group.leader() != full && group.leader(); })) << group.logs();
     client::producer producer{
         {.client = {.name_servers = group.name_servers()}, .send_timeout = 20s, .retries = 100}};
     ASSERT_TRUE(producer.start().ok());
@@ -40,6 +78,63 @@ TEST(full_disk, of_a_leader_makes_another_node_lead) {
     EXPECT_TRUE(sent.ok()) << group.logs();
     ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
     EXPECT_NE(group.leader(), full) << "it does not come back";
+}
+
+// The kernel says ENOSPC to whatever the node writes next.
+TEST(full_disk, that_runs_full_under_load_costs_nothing_that_was_answered) {
+    if (const auto why_not = private_mounts(); !why_not.empty()) {
+        std::printf("WARNING: no mounts of one's own here (%s): NOT TESTED\n", why_not.c_str());
+        return;
+    }
+    node_group group{{"--mappedFileSizeCommitLog=1M", "--maxMessageSize=64K", "--entryCacheBytes=1M",
+                      "--flushConsumerOffsetInterval=10", "--logLevel=info"}};
+    std::array<std::optional<small_disk>, nodes> disks;
+    for (std::size_t node = 0; node < nodes; ++node) {
+        disks[node].emplace(group.data(node));
+        ASSERT_EQ(disks[node]->problem(), "");
+        group.start(node);
+    }
+    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    crash::ledger book{{"orders"}, 2};
+    ASSERT_EQ(crash::make_topics(group.leader_broker(), book), "");
+    group_load load{book, 5, group.name_servers(), [&] { return group.leader_broker(); }};
+    for (const bool of_leader : {false, true}) {
+        ASSERT_TRUE(wait_for(patience, [&, before = load.sends_answered_ok()] {
+            return load.sends_answered_ok() > before + 500;
+        }));
+        const auto leader = group.leader();
+        ASSERT_TRUE(leader);
+        const auto victim = of_leader ? *leader : (*leader + 1) % nodes;
+        (void)load.take_longest_gap();
+        disks[victim]->fill();
+        EXPECT_TRUE(wait_for(patience, [&] {
+            return group.log_of(victim).find(no_space) != std::string::npos;
+        })) << group.logs();
+        EXPECT_TRUE(wait_for(
+            patience,
+            [&, before = load.sends_answered_ok()] { return load.sends_answered_ok() > before + 500; }))
+            << "the other two do not go on\n"
+            << group.logs();
+        std::printf("the %s's disk ran full: longest gap %lld ms\n", of_leader ? "leader" : "follower",
+                    static_cast<long long>(load.take_longest_gap().count()));
+        disks[victim]->make_room();
+        group.kill(victim);
+        group.start(victim);
+        ASSERT_EQ(group.wait_until_whole(64U << 10U, patience), "") << group.logs();
+    }
+    load.stop();
+    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    EXPECT_EQ(book.verify(group.leader_broker()), "") << group.logs();
+    const auto told = group.status(*group.leader());
+    ASSERT_TRUE(told);
+    std::vector<std::filesystem::path> all;
+    for (std::size_t node = 0; node < nodes; ++node) {
+        EXPECT_EQ(group.stop(node), "");
+        all.push_back(group.data(node));
+    }
+    EXPECT_EQ(logs_agree(all, told->watermarks.committed), "") << group.logs();
+    for (const auto& node : all)
+        EXPECT_EQ(audited(node), "");
 }
 
 } // namespace
