@@ -105,4 +105,4 @@ class Cluster {
   }
 }
 
-module.exports = { Cluster };
+module.exports = { Cluster, freePorts };
