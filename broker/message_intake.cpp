@@ -164,8 +164,7 @@ result<void> message_intake::check_room(const protocol::send_message_request& re
 
 std::string_view message_intake::added_properties(const protocol::send_message_request& request,
                                                   const send_properties& meant, const topic_config& topic,
-                                                  queue_number queue) {
-    const bool half = meant.transactional || (request.sys_flag & protocol::sys_flag::transaction_mask) != 0;
+                                                  queue_number queue, bool half) {
     if (!half && !meant.due)
         return cluster_property_;
     // Consumers of such messages find their origin here, as RocketMQ's do (T26).
@@ -177,18 +176,30 @@ std::string_view message_intake::added_properties(const protocol::send_message_r
     return added_;
 }
 
+// A client whose send back fails writes the message to its group's topic itself, and some copy all of it: of
+// a committed transaction also what makes a half. Its transaction is over; nobody would decide it again.
+std::string_view message_intake::without_transaction(std::string_view properties) {
+    if (!protocol::find_property(properties, property::transaction_message))
+        return properties;
+    plain_ = protocol::without_property(properties, property::transaction_message);
+    return plain_;
+}
+
 std::optional<refusal> message_intake::add(const protocol::send_message_request& request,
                                            const topic_config& topic, const protocol::ipv4_host& born_host,
                                            queue_number queue, std::int32_t flag, byte_view body,
                                            std::string_view properties, entry_draft& draft,
                                            std::vector<std::uint32_t>& places, taken_send& taken) {
-    auto meant = scan_send_properties(properties, settings_.delays, now_, scratch_);
+    const bool is_sent_back = protocol::group_of_topic(topic.name).has_value();
+    auto meant = scan_send_properties(is_sent_back ? without_transaction(properties) : properties,
+                                      settings_.delays, now_, scratch_);
     if (!meant.ok())
         return illegal(meant.failure().message);
     // A client that gives a message up for the last time asks for its next delay all the same.
     if (protocol::is_dead_letter_topic(topic.name))
         meant->due.reset();
-    const bool half = meant->transactional || (request.sys_flag & protocol::sys_flag::transaction_mask) != 0;
+    const bool half = !is_sent_back && (meant->transactional ||
+                                        (request.sys_flag & protocol::sys_flag::transaction_mask) != 0);
     if (half && settings_.rejects_transactions)
         return refusal{response_code::no_permission,
                        "this broker takes no transactional messages: rejectTransactionMessage = true"};
@@ -209,7 +220,7 @@ std::optional<refusal> message_intake::add(const protocol::send_message_request&
     message.body = body;
     message.topic = topic.name;
     message.properties = meant->text;
-    message.more_properties = added_properties(request, *meant, topic, queue);
+    message.more_properties = added_properties(request, *meant, topic, queue, half);
     if (const auto leave_room = check_room(request, *meant, topic); !leave_room.ok())
         return illegal(leave_room.failure().message);
     if (const auto fits = message.check(); !fits.ok())

@@ -82,7 +82,8 @@ class message_intake {
     // What the broker adds to the properties.
     std::string_view added_properties(const protocol::send_message_request& request,
                                       const send_properties& meant, const topic_config& topic,
-                                      queue_number queue);
+                                      queue_number queue, bool half);
+    std::string_view without_transaction(std::string_view properties);
 
     intake_settings settings_;
     timestamp_ms now_{0};
@@ -90,6 +91,7 @@ class message_intake {
     std::string added_; // scratch
     std::size_t fixed_room_;
     std::string scratch_; // properties without WAIT
+    std::string plain_;   // and without TRAN_MSG
 };
 
 } // namespace holdfast::broker

@@ -321,6 +321,38 @@ TEST(message_intake, dead_letters_are_not_delayed) {
               command_kind::message);
 }
 
+// ali-ons copies every property of the message and marks the send as prepared; Java before 4.6.1 copies
+// TRAN_MSG and sets a delay.
+TEST(message_intake, what_a_client_sends_back_itself_is_no_half_though_it_was_one) {
+    const auto copied = property_text("TRAN_MSG", "true") + property_text("PGROUP", "payers") +
+                        property_text("UNIQ_KEY", "AB12");
+    for (const auto* const name : {"%RETRY%g", "%DLQ%g"}) {
+        auto of_group = topic();
+        of_group.name = name;
+        for (const auto& properties :
+             {copied, copied + property_text("DELAY", "3"), copied + property_text("WAIT", "true")}) {
+            auto sent = request("x", properties);
+            sent.topic = name;
+            sent.sys_flag = protocol::sys_flag::transaction_prepared | protocol::sys_flag::compressed;
+            ASSERT_FALSE(message_intake::check_request(sent));
+            const auto back = take_at_now(sent, of_group);
+            ASSERT_FALSE(back.refused) << name << ": " << back.refused->remark;
+            const bool delayed = properties.find("DELAY") != std::string::npos && of_group.name != "%DLQ%g";
+            EXPECT_EQ(back.header().kind, delayed ? command_kind::delayed : command_kind::message) << name;
+            const auto message = back.message();
+            EXPECT_EQ(message.sys_flag, protocol::sys_flag::compressed);
+            EXPECT_EQ(message.property("TRAN_MSG"), std::nullopt);
+            EXPECT_EQ(message.property("PGROUP"), "payers");
+            EXPECT_EQ(message.property("UNIQ_KEY"), "AB12");
+        }
+    }
+    auto rejecting = settings();
+    rejecting.rejects_transactions = true;
+    auto retries = topic();
+    retries.name = "%RETRY%g";
+    EXPECT_FALSE(take(request("x", copied), retries, 0, rejecting).refused);
+}
+
 TEST(message_intake, refuses_topics_without_write_permission) {
     auto closed = topic();
     closed.permissions = permission::read;

@@ -126,6 +126,21 @@ class wire_transaction : public ::testing::TestWithParam<serialize_type> {
     }
 };
 
+// What clients do when their send back fails: they copy the message into the retry topic themselves.
+TEST_P(wire_transaction, a_copy_of_one_in_a_retry_topic_is_no_half) {
+    const auto group = new_name("CID");
+    protocol::heartbeat beat;
+    beat.client_id = new_name("client");
+    beat.consumers = {{.group = group, .subscriptions = {{.topic = topic, .expression = "*"}}}};
+    ASSERT_EQ(sender.client.ask(protocol::heart_beat_request{}, protocol::encode_heartbeat(beat)).code(), 0);
+    auto copy = message_to(protocol::retry_topic_of(group), "again",
+                           property("TRAN_MSG", "true") + property("PGROUP", "PID_wire"));
+    copy.sys_flag = protocol::sys_flag::transaction_prepared;
+    const auto sent = sender.client.send(copy);
+    ASSERT_EQ(sent.code(), 0) << described(sent);
+    EXPECT_THAT(bodies(broker, protocol::retry_topic_of(group)), ElementsAre("again"));
+}
+
 TEST_P(wire_transaction, a_committed_half_is_a_message_like_any_other) {
     ASSERT_EQ(sender.client.send(message_to(topic, "before")).code(), 0);
     const auto made = sender.prepare(topic, "transfer");
