@@ -1,5 +1,5 @@
-// A random log of transactions and delayed messages, and a naive model of what it means. The same seed gives
-// the same log.
+// A random log of transactions and delayed messages, whose topics die and are made again under them, and a
+// naive model of what it means. The same seed gives the same log.
 #pragma once
 
 #include "broker/delivery_records.hpp"
@@ -24,7 +24,8 @@ struct modelled_half {
 };
 
 struct delivery_model {
-    std::map<queue_key, std::vector<log_position>> queues; // every record that is in one, in order
+    std::map<std::string, topic_id, std::less<>> topics;   // those there are
+    std::map<queue_key, std::vector<log_position>> queues; // every record that is in one of them, in order
     std::map<log_position, modelled_half> halves;
     std::map<delay_key, queue_key> delayed;
     std::map<log_position, storage::settled_record> settled;
@@ -33,9 +34,10 @@ struct delivery_model {
 
 class delivery_log {
   public:
-    // `outdated`: with deliveries from an old look at the table, which the log of a real leader never holds
-    // because it has one under way at a time.
-    explicit delivery_log(std::uint64_t seed, bool outdated = true) : random_(seed), outdated_(outdated) {}
+    // `careless`: with what the log of a real leader never holds: deliveries from an old look at the table
+    // (it has one under way at a time), and halves that are given up without the topic for them (it makes it
+    // first).
+    explicit delivery_log(std::uint64_t seed, bool careless = true) : random_(seed), careless_(careless) {}
 
     // The first entry makes the topics 1 and 2 and the one for halves that nobody decides.
     logged_entry next() {
@@ -44,12 +46,8 @@ class delivery_log {
         made.position = end_;
         now_ += random_.below(3);
         if (end_ == log_position{0}) {
-            for (const auto name :
-                 {std::string_view{"T"}, std::string_view{"U"}, protocol::check_exhausted_topic}) {
-                topic_config topic;
-                topic.name = name;
-                draft.add(command_kind::topic_put, encode(topic));
-            }
+            for (const auto name : {first_topic, second_topic, protocol::check_exhausted_topic})
+                put_topic(draft, name);
         } else {
             for (auto commands = 1 + random_.below(5); commands > 0; --commands)
                 add(draft, made);
@@ -71,11 +69,25 @@ class delivery_log {
     random_source& random() { return random_; }
 
   private:
-    queue_key any_queue() { return {topic_id{1 + random_.below(2)}, queue_number{random_.below(3)}}; }
+    static constexpr std::string_view first_topic = "T";
+    static constexpr std::string_view second_topic = "U";
+
+    // Now and then of a topic that is gone: a message that comes late.
+    queue_key any_queue() {
+        const auto topic = model_.topics.find(random_.one_in(2) ? first_topic : second_topic);
+        const auto id = topic == model_.topics.end() || random_.one_in(20)
+                            ? topic_id{1 + random_.below(next_topic_ - 1)}
+                            : topic->second;
+        return {id, queue_number{random_.below(3)}};
+    }
     std::int32_t any_tag() { return static_cast<std::int32_t>(random_.below(5)); }
 
     void add(entry_draft& draft, logged_entry& entry) {
-        switch (random_.below(12)) {
+        switch (random_.below(13)) {
+        case 12:
+            if (random_.one_in(4))
+                return change_topic(draft);
+            return message(draft, entry);
         case 0:
         case 1:
         case 2:
@@ -112,7 +124,30 @@ class delivery_log {
         return {entry.position + place, to.subspan(size)};
     }
 
+    void put_topic(entry_draft& draft, std::string_view name) {
+        topic_config topic;
+        topic.name = name;
+        draft.add(command_kind::topic_put, encode(topic));
+        model_.topics.emplace(name, topic_id{next_topic_++});
+    }
+
+    void change_topic(entry_draft& draft) {
+        auto name = random_.one_in(2) ? first_topic : second_topic;
+        if (careless_ && random_.one_in(3))
+            name = protocol::check_exhausted_topic;
+        const auto found = model_.topics.find(name);
+        if (found == model_.topics.end())
+            return put_topic(draft, name);
+        draft.add(command_kind::topic_delete, name);
+        std::erase_if(model_.queues, [&](const auto& queue) { return queue.first.topic == found->second; });
+        model_.topics.erase(found);
+    }
+
+    // -1 when its topic is gone.
     queue_offset give(queue_key queue, log_position position) {
+        const auto is_it = [&](const auto& topic) { return topic.second == queue.topic; };
+        if (std::none_of(model_.topics.begin(), model_.topics.end(), is_it))
+            return queue_offset{-1};
         auto& queued = model_.queues[queue];
         queued.push_back(position);
         return queue_offset{static_cast<std::int64_t>(queued.size() - 1)};
@@ -120,6 +155,14 @@ class delivery_log {
 
     void settle(log_position position, storage::record_fate fate, queue_offset offset) {
         model_.settled[position] = {position, fate, offset};
+    }
+    // Into its queue, or into none when the topic is gone.
+    queue_offset deliver_to(queue_key queue, log_position position) {
+        const auto offset = give(queue, position);
+        settle(position,
+               offset < queue_offset{0} ? storage::record_fate::topic_gone : storage::record_fate::queued,
+               offset);
+        return offset;
     }
 
     void message(entry_draft& draft, logged_entry& entry) {
@@ -168,8 +211,7 @@ class delivery_log {
             return decision_outcome::other_group;
         auto outcome = decision_outcome::rolled_back;
         if (made.kind == decision_kind::commit) {
-            outcome = give(half->second.queue, made.half);
-            settle(made.half, storage::record_fate::queued, outcome);
+            outcome = deliver_to(half->second.queue, made.half);
         } else {
             settle(made.half, storage::record_fate::rolled_back, queue_offset{-1});
         }
@@ -187,10 +229,13 @@ class delivery_log {
             {position, gives_up ? half_check_kind::given_up : half_check_kind::sent},
             {log_position{1}, half_check_kind::sent}};
         draft.add(command_kind::half_checks, encode(checks));
-        ++half->second.checks;
-        if (gives_up) {
+        const auto exhausted = model_.topics.find(protocol::check_exhausted_topic);
+        if (!gives_up) {
+            ++half->second.checks;
+        } else if (exhausted != model_.topics.end()) { // else it stays pending
             model_.halves.erase(half);
-            settle(position, storage::record_fate::given_up, give({topic_id{3}, queue_number{0}}, position));
+            settle(position, storage::record_fate::given_up,
+                   give({exhausted->second, queue_number{0}}, position));
         }
     }
 
@@ -210,7 +255,7 @@ class delivery_log {
         for (const auto& [key, queue] : model_.delayed)
             if (key.due.value() <= now_ && due.messages.size() < 4)
                 due.messages.push_back({key, queue, 91, 0});
-        const bool outdated = outdated_ && random_.one_in(5);
+        const bool outdated = careless_ && random_.one_in(5);
         due.version -= outdated ? 1 : 0;
         draft.add(command_kind::deliveries, encode(due));
         if (outdated)
@@ -218,8 +263,7 @@ class delivery_log {
         entry.offsets.emplace_back(static_cast<std::int64_t>(due.messages.size()));
         ++model_.delay.version;
         for (const auto& message : due.messages) {
-            settle(message.key.position, storage::record_fate::queued,
-                   give(message.queue, message.key.position));
+            deliver_to(message.queue, message.key.position);
             model_.delay.cursor = message.key;
             model_.delayed.erase(message.key);
         }
@@ -243,7 +287,8 @@ class delivery_log {
     }
 
     random_source random_;
-    bool outdated_;
+    bool careless_;
+    std::uint32_t next_topic_ = 1;
     delivery_model model_;
     log_position end_;
     std::int64_t now_ = 1'000;
