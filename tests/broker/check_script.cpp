@@ -1,66 +1,31 @@
 #include "tests/broker/check_script.hpp"
 
 #include "broker/check_schedule.hpp"
+#include "tests/broker/script_blocks.hpp"
 
 #include <gtest/gtest.h>
 
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 
 namespace holdfast::broker::testing {
 namespace {
 
-// `name word word key=value...`
-struct script_event {
-    std::string name;
-    std::string subject;
-    std::map<std::string, std::string> arguments;
-
-    explicit script_event(const std::string& text) {
-        std::istringstream words{text};
-        words >> name;
-        for (std::string word; words >> word;) {
-            const auto equals = word.find('=');
-            if (equals == std::string::npos)
-                subject = word;
-            else
-                arguments[word.substr(0, equals)] = word.substr(equals + 1);
-        }
-    }
-    [[nodiscard]] std::int64_t number(const std::string& key, std::int64_t otherwise) const {
-        const auto found = arguments.find(key);
-        return found == arguments.end() ? otherwise : std::stoll(found->second);
-    }
-    [[nodiscard]] log_position half() const { return log_position{std::stoull(subject)}; }
-};
-
 class script_runner {
   public:
     std::string run(const std::string& script) {
-        std::istringstream lines{script};
-        bool skipping = false; // the old expectations of a block
-        for (std::string line; std::getline(lines, line);) {
-            skipping = skipping && !line.empty();
-            if (skipping)
-                continue;
-            out_ << line << '\n';
-            if (line.empty() || line.front() == '#')
-                continue;
-            const script_event event{line};
-            if (!std::getline(lines, line) || line != "----") {
-                ADD_FAILURE() << "an event must be followed by ----, not by: " << line;
-                return out_.str();
-            }
-            out_ << line << '\n';
-            skipping = true;
+        return run_blocks(script, [this](const script_event& event, std::ostream& out) {
+            out_ = &out;
             step(event);
-        }
-        return out_.str();
+        });
     }
 
   private:
+    static log_position half_of(const script_event& event) {
+        return log_position{std::stoull(event.subject)};
+    }
+
     void step(const script_event& event) {
         if (event.name == "rules") {
             schedule_.emplace(check_rules{std::chrono::milliseconds{event.number("timeout", 6'000)},
@@ -69,14 +34,14 @@ class script_runner {
         } else if (event.name == "half") {
             store(event);
         } else if (event.name == "decided") {
-            undecided_.erase(event.half());
+            undecided_.erase(half_of(event));
         } else if (event.name == "joins") {
             producers_.insert(event.subject);
             schedule_->joined(event.subject);
         } else if (event.name == "leaves") {
             producers_.erase(event.subject);
         } else if (event.name == "unreadable") {
-            unreadable_.insert(event.half());
+            unreadable_.insert(half_of(event));
         } else if (event.name == "tick") {
             tick(timestamp_ms{event.number("now", 0)}, static_cast<std::size_t>(event.number("most", 100)));
         } else {
@@ -86,7 +51,7 @@ class script_runner {
 
     void store(const script_event& event) {
         half_message half;
-        half.position = event.half();
+        half.position = half_of(event);
         half.stored = timestamp_ms{event.number("at", 0)};
         half.immunity_ms = static_cast<std::int32_t>(event.number("immunity", -1));
         half.checks = static_cast<std::uint32_t>(event.number("checks", 0));
@@ -102,29 +67,29 @@ class script_runner {
         for (const auto position : taken) {
             const auto found = undecided_.find(position);
             if (found == undecided_.end())
-                out_ << position << " is decided\n";
+                *out_ << position << " is decided\n";
             else
                 look_at(found->second, now);
         }
         if (schedule_->has_due(now))
-            out_ << "more\n";
+            *out_ << "more\n";
     }
 
     void look_at(half_message& half, timestamp_ms now) {
         if (schedule_->judge(half) == check_schedule::task::give_up) {
-            out_ << "give up " << half.position << '\n';
+            *out_ << "give up " << half.position << '\n';
             schedule_->rest(half.position, now);
             undecided_.erase(half.position);
         } else if (!producers_.contains(*half.group)) {
-            out_ << "nobody to ask about " << half.position << '\n';
+            *out_ << "nobody to ask about " << half.position << '\n';
             schedule_->await(half, now);
         } else if (unreadable_.contains(half.position)) {
-            out_ << "can't read " << half.position << '\n';
+            *out_ << "can't read " << half.position << '\n';
             schedule_->rest(half.position, now);
         } else {
             ++half.checks;
             half.last_checked = now;
-            out_ << "ask " << *half.group << " about " << half.position << ", check " << half.checks << '\n';
+            *out_ << "ask " << *half.group << " about " << half.position << ", check " << half.checks << '\n';
             schedule_->rest(half.position, now);
         }
     }
@@ -133,7 +98,7 @@ class script_runner {
     std::map<log_position, half_message> undecided_;
     std::set<std::string> producers_;
     std::set<log_position> unreadable_;
-    std::ostringstream out_;
+    std::ostream* out_ = nullptr; // of the event under way
 };
 
 } // namespace

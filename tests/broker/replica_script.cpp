@@ -1,5 +1,7 @@
 #include "tests/broker/replica_script.hpp"
 
+#include "tests/broker/delivery_script.hpp"
+
 #include "broker/replica.hpp"
 #include "protocol/stored_message.hpp"
 #include "storage/entry.hpp"
@@ -47,6 +49,20 @@ std::string kind_name(command_kind kind) {
         return "leadership";
     case command_kind::idle_mark:
         return "idle_mark";
+    case command_kind::half:
+        return "half";
+    case command_kind::decisions:
+        return "decision";
+    case command_kind::half_checks:
+        return "half_check";
+    case command_kind::delayed:
+        return "delayed";
+    case command_kind::deliveries:
+        return "delivery";
+    case command_kind::delayed_cancel:
+        return "cancellation";
+    case command_kind::queue_locks:
+        return "lock";
     default:
         return "command " + std::to_string(static_cast<int>(kind));
     }
@@ -132,7 +148,7 @@ class script_runner {
         print(effects{});
     }
 
-    static batches_received batches(const script_line& line) {
+    batches_received batches(const script_line& line) const {
         batches_received received;
         received.now = timestamp_ms{static_cast<std::int64_t>(line.number("now", 0))};
         for (const auto& [ticket, what] : line.arguments) {
@@ -146,7 +162,9 @@ class script_runner {
         return received;
     }
 
-    static void fill(entry_draft& draft, const std::string& what) {
+    void fill(entry_draft& draft, const std::string& what) const {
+        if (deliveries_.fill(draft, what))
+            return;
         if (what.starts_with("topic:")) {
             topic_config topic;
             topic.name = what.substr(6);
@@ -194,6 +212,7 @@ class script_runner {
             else if (const auto* const deleted = std::get_if<topic_deleted>(&change))
                 out_ << "topic " << deleted->topic->name << " is gone\n";
         }
+        deliveries_.print(done.changes, out_);
         if (done.fenced)
             out_ << "fenced: " << *done.fenced << '\n';
         out_ << "marks appended " << replica_->appended() << " flushed " << replica_->flushed()
@@ -252,6 +271,7 @@ class script_runner {
     std::ostringstream out_;
     script_line pending_{""};
     std::optional<replica> replica_;
+    delivery_script deliveries_;
     std::uint32_t last_checksum_ = 0;
     log_position recovered_until_; // applied before the replica was there
 };

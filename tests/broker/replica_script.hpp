@@ -7,7 +7,8 @@
 //     replica [segment=N] [max-entry=N] [next=N] [term=N] [time=N]    a new replica, its log ends at `next`
 //     started | stopping | flush-failed
 //     batches now=N TICKET=WHAT...     WHAT: 3x100 three messages of 100 bytes to topic 1, queue 0; 2x91@1/3
-//                                      to queue 3; topic:NAME, delete:NAME
+//                                      to queue 3; topic:NAME, delete:NAME, or as in
+//                                      delivery_script.hpp
 //     flushed until=N [durable=N]
 //     idled now=N
 //
