@@ -61,8 +61,11 @@ replica::replica(replica_settings settings, replica_log log, state applied)
 
 effects replica::step(event what) {
     effects out;
-    if (has_ended_)
+    if (has_ended_) {
+        if (const auto* const asked = std::get_if<standing_asked>(&what))
+            out.standings.push_back({asked->ticket, false});
         return out;
+    }
     std::visit([&](auto& happened) { on(happened, out); }, what);
     return out;
 }

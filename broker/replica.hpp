@@ -211,6 +211,8 @@ class replica {
     // Given to the flusher; only this much may go to followers.
     [[nodiscard]] log_position handed() const { return handed_; }
     [[nodiscard]] log_position committed() const { return raft_.commit(); }
+    // What a leader said is committed, whether it is here or not.
+    [[nodiscard]] log_position commit_told() const { return commit_told_; }
     [[nodiscard]] log_position applied() const { return applied_tail_.next; }
     // The start of the last entry applied since the start; 0 when none was.
     [[nodiscard]] log_position last_applied_entry() const { return last_applied_entry_; }
@@ -325,6 +327,7 @@ class replica {
     std::vector<standing_ticket> ask_next_; // the next one for these
     // Following: the log is the leader's up to here, for certain.
     log_position matched_;
+    log_position commit_told_;
     std::string followed_; // whom `matched_` and `sequence_` are about, and
     term_number followed_term_;
     std::uint64_t sequence_ = 0;

@@ -32,6 +32,7 @@ void replica::follow(const consensus::message& from, effects& out) {
         matched_ = committed();
     }
     sequence_ = std::max(sequence_, request.sequence);
+    commit_told_ = std::max(commit_told_, request.commit);
     // While the disk's log is being cut nothing is said: the leader asks again.
     if (truncating_)
         return;

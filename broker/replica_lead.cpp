@@ -115,7 +115,7 @@ void replica::settle_standing(effects& out) {
 
 void replica::on(const lead_given& happened, effects& out) {
     consensus::actions actions;
-    raft_.transfer_to(happened.to, actions);
+    raft_.transfer_to(happened.to, now_, actions);
     pass_on(actions.messages, out);
 }
 

@@ -92,13 +92,16 @@ result<message> frame_reader::receive_slice(std::string_view head, const shared_
         total_ = total;
         received_ = 0;
     }
-    if (!gathered_ || total != total_ || offset != received_) {
+    // Without the one before it a slice is a heartbeat still.
+    if (!gathered_ || total != total_ || offset != received_)
         gathered_.reset();
-        return malformed("has lost the one before it; the rest is asked for again");
-    }
-    std::copy_n(body.data(), body.size(), gathered_.get() + offset);
-    received_ += body.size();
     const auto message_head = head.substr(slice_head_bytes);
+    if (is_last && !gathered_)
+        return malformed("is the last one, and others are missing; the message is asked for again");
+    if (gathered_) {
+        std::copy_n(body.data(), body.size(), gathered_.get() + offset);
+        received_ += body.size();
+    }
     if (!is_last)
         return decode_message(message_head, {});
     const byte_view all{gathered_.get(), total_};

@@ -28,6 +28,10 @@ struct progress {
     // Read index: whether it has answered this request or a later one.
     std::uint64_t standing_asked = 0;
     bool has_confirmed = false;
+    // The entry at `next`, when it was too large to be sent behind what is on its way; 0: not known.
+    std::uint64_t next_bytes = 0;
+    // What it may be sent while it is far behind; below 0: it was sent more than that.
+    std::int64_t catch_up_credit = 0;
     steady_ms sent{0};
     steady_ms heard{0};
 };

@@ -100,6 +100,12 @@ bool raft::is_member() const {
     return std::find(members_.begin(), members_.end(), settings_.self) != members_.end();
 }
 
+bool raft::is_member(const std::string& name) const {
+    const auto heard = progress_.find(name);
+    const auto* const known = find_member(name);
+    return heard != progress_.end() && known != nullptr && known->incarnation == heard->second.incarnation;
+}
+
 const member* raft::find_member(const std::string& name) const {
     const auto found =
         std::find_if(members_.begin(), members_.end(), [&](const member& one) { return one.name == name; });

@@ -61,7 +61,8 @@ struct log_summary {
     std::vector<member> members; // of the last configuration in the log; empty when there is none
 };
 
-// Entries to send: as many from `first` on as `most_bytes` allow, at least one.
+// Entries to send: as many from `first` on as `most_bytes` allow, at least one. (Whether one that is larger
+// can be sent now, request_for() says.)
 struct entries_wanted {
     std::string to;
     log_position first;
@@ -99,8 +100,9 @@ class raft {
     [[nodiscard]] bool standing_confirmed() const;
     // Leadership shall go to the best follower (3.10).
     void transfer(actions& out);
-    // Leadership shall go to this follower, if it has all of the log; else nothing happens.
-    void transfer_to(const std::string& name, actions& out);
+    // Leadership shall go to this follower, if it has all of the log at some moment of the next second or so
+    // (election_timeout); else nothing happens.
+    void transfer_to(const std::string& name, steady_ms now, actions& out);
     // This node takes no part any more: its disk failed. A leader hands over.
     void retire(actions& out);
 
@@ -142,6 +144,8 @@ class raft {
     [[nodiscard]] const term_runs& runs() const { return runs_; }
     [[nodiscard]] const member& self() const { return settings_.self; }
     [[nodiscard]] bool is_member() const;
+    // The node that was last heard under this name is one of the members, not one that took its name.
+    [[nodiscard]] bool is_member(const std::string& name) const;
     // The first entry of the own term is committed: what is committed is known exactly (6.4).
     [[nodiscard]] bool commits_own_term() const { return role_ == role::leader && commit_ >= own_term_from_; }
     [[nodiscard]] const std::map<std::string, progress>& followers() const { return progress_; }
@@ -168,8 +172,12 @@ class raft {
     void count_votes(steady_ms now, actions& out);
     void win(steady_ms now, actions& out);
     void step_down_without_quorum(steady_ms now, actions& out);
+    void note_growth(std::uint64_t appended, steady_ms now);
     void earn_catch_up(std::uint64_t appended, steady_ms now);
     [[nodiscard]] bool is_far_behind(const progress& to) const;
+    [[nodiscard]] std::uint64_t window_left(const progress& to) const;
+    [[nodiscard]] bool fits(const progress& to, std::uint64_t entry_bytes) const;
+    void give_lead(const std::string& name, steady_ms now, actions& out);
     void send_heartbeats(steady_ms now, actions& out);
     void send_to(const std::string& name, progress& to, steady_ms now, actions& out);
     void send_request(const std::string& name, progress& to, steady_ms now, actions& out);
@@ -198,10 +206,15 @@ class raft {
     bool is_retired_ = false;
     std::map<std::string, progress> progress_; // of a leader
     log_position sendable_;                    // of a leader
-    // Of a leader: what may be sent to those that are far behind; below 0: more was sent than that.
-    std::int64_t catch_up_credit_ = 0;
+    // Of a leader, for those that are far behind: when they last earned something, and how fast the log
+    // grows.
     steady_ms catch_up_earned_{0};
-    steady_ms grown_{0}; // when there was something new to send
+    steady_ms growth_since_{0};
+    std::uint64_t grown_bytes_ = 0; // since then
+    bool is_quiet_ = false;
+    // Of a leader: who shall lead instead as soon as it has everything, and until when that is wanted.
+    std::string giving_to_;
+    steady_ms giving_until_{0};
     steady_ms election_due_{0};
     steady_ms leader_heard_{0};
     std::uint64_t random_;

@@ -87,6 +87,10 @@ void raft::win(steady_ms now, actions& out) {
         progress_.emplace(name, follower);
     }
     sendable_ = end_;
+    catch_up_earned_ = growth_since_ = now;
+    grown_bytes_ = 0;
+    is_quiet_ = false;
+    giving_to_.clear();
     out.has_won = true;
 }
 
@@ -113,13 +117,21 @@ void raft::form_group(steady_ms now) {
     restart_election_timer(now, steady_ms{0});
 }
 
+void raft::transfer_to(const std::string& name, steady_ms now, actions& out) {
+    if (role_ != role::leader)
+        return;
+    giving_to_ = name;
+    giving_until_ = now + settings_.election_timeout;
+    give_lead(name, now, out);
+}
+
 // This one goes on appending: if the other had less of the log now, its election would only be a disturbance.
-void raft::transfer_to(const std::string& name, actions& out) {
-    const auto to = progress_.find(name);
-    const auto* const known = find_member(name);
-    if (role_ == role::leader && to != progress_.end() && known != nullptr &&
-        known->incarnation == to->second.incarnation && to->second.matched >= end_ && peers_.contains(name))
-        out.messages.push_back(make(name, timeout_now{}));
+void raft::give_lead(const std::string& name, steady_ms now, actions& out) {
+    if (name != giving_to_ || now >= giving_until_ || !is_member(name) || !peers_.contains(name) ||
+        progress_.at(name).matched < end_)
+        return;
+    giving_to_.clear();
+    out.messages.push_back(make(name, timeout_now{}));
 }
 
 void raft::peer_found(const member& who, bool has_empty_log, steady_ms now) {

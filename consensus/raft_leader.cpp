@@ -19,10 +19,10 @@ constexpr std::uint64_t far_behind_bytes = 4U << 20U;
 constexpr std::uint64_t catch_up_request_bytes = 128U << 10U;
 constexpr std::uint64_t catch_up_window_bytes = 2U << 20U;
 
-// So much at once that one that reads or flushes it is in nobody's way for long.
-constexpr std::int64_t most_catch_up_credit = 128 << 10;
-// Nothing new for so long: catching up is in nobody's way.
-constexpr steady_ms quiet{100};
+// The log grows so little: catching up is in nobody's way. Groups that consume commit their offsets all the
+// time, and that is no load.
+constexpr steady_ms growth_interval{100};
+constexpr std::uint64_t quiet_bytes = 64U << 10U; // in one of them
 
 } // namespace
 
@@ -90,6 +90,7 @@ void raft::on(const append_answer& answer, const message& from, steady_ms now, a
             to.next = std::max(to.next, to.matched);
         }
         advance_commit();
+        give_lead(from.from.name, now, out);
     } else if (answer.sequence > to.rewound_at) {
         to.next = agreement(runs_, end_, answer.runs, answer.log_end, std::min(answer.commit, end_));
         to.rewound_at = to.sequence;
@@ -101,7 +102,10 @@ void raft::on(const append_answer& answer, const message& from, steady_ms now, a
 
 void raft::ask_standing(steady_ms now, actions& out) {
     for (auto& [name, to] : progress_) {
+        // No heartbeat: those do more than ask, and must not stay away because many ask.
+        const auto sent = to.sent;
         send_request(name, to, now, out);
+        to.sent = sent;
         to.standing_asked = to.sequence;
         to.has_confirmed = false;
     }
@@ -119,16 +123,28 @@ bool raft::standing_confirmed() const {
     return has_majority(static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(), confirms)));
 }
 
+void raft::note_growth(std::uint64_t appended, steady_ms now) {
+    grown_bytes_ += appended;
+    if (grown_bytes_ >= quiet_bytes)
+        is_quiet_ = false;
+    if (now - growth_since_ < growth_interval)
+        return;
+    is_quiet_ = grown_bytes_ < quiet_bytes;
+    grown_bytes_ = 0;
+    growth_since_ = now;
+}
+
 // Catching up costs the others' sends their cores and disks, so it goes only as much faster than the log
-// grows as the settings say; as fast as it can when the log is at rest.
+// grows as the settings say; as fast as it can when the log is at rest. What was not used is not saved up,
+// except for a moment: it would be a burst.
 void raft::earn_catch_up(std::uint64_t appended, steady_ms now) {
-    if (appended > 0)
-        grown_ = now;
+    note_growth(appended, now);
     const auto passed = static_cast<std::uint64_t>((now - catch_up_earned_).count());
     catch_up_earned_ = now;
     const auto earned = static_cast<std::int64_t>(appended + passed * settings_.catch_up_bytes_per_s / 1'000);
-    catch_up_credit_ = now - grown_ > quiet ? static_cast<std::int64_t>(catch_up_window_bytes)
-                                            : std::min(most_catch_up_credit, catch_up_credit_ + earned);
+    const auto most = static_cast<std::int64_t>(catch_up_window_bytes + appended);
+    for (auto& [name, to] : progress_)
+        to.catch_up_credit = is_quiet_ ? most : std::min(most, to.catch_up_credit + earned);
 }
 
 // What it lacks the others have: nobody's send waits for it.
@@ -184,16 +200,25 @@ std::optional<entries_wanted> raft::wants(const std::string& name) {
     if (to.is_probing || to.is_reading || to.next >= sendable_ || !peers_.contains(name))
         return std::nullopt;
     const bool is_far = is_far_behind(to);
-    if (is_far && catch_up_credit_ <= 0)
+    if (is_far && to.catch_up_credit <= 0)
         return std::nullopt;
-    const auto window =
-        is_far ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
-    const auto under_way = to.next > to.matched ? to.next - to.matched : 0;
-    if (under_way >= window)
+    const auto left = window_left(to);
+    if (left == 0 || !fits(to, to.next_bytes))
         return std::nullopt;
     to.is_reading = true;
-    return entries_wanted{name, to.next,
-                          std::min(is_far ? catch_up_request_bytes : request_bytes, window - under_way)};
+    return entries_wanted{name, to.next, std::min(is_far ? catch_up_request_bytes : request_bytes, left)};
+}
+
+std::uint64_t raft::window_left(const progress& to) const {
+    const auto window =
+        is_far_behind(to) ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;
+    return to.next > to.matched ? window - std::min(window, to.next - to.matched) : window;
+}
+
+// An entry that is larger than the window goes when nothing else is on its way: two of them on a slow link
+// would hold up everything behind them for longer than a link may be silent.
+bool raft::fits(const progress& to, std::uint64_t entry_bytes) const {
+    return to.next <= to.matched || entry_bytes <= window_left(to);
 }
 
 std::optional<message> raft::request_for(const std::string& to, log_position first,
@@ -207,8 +232,13 @@ std::optional<message> raft::request_for(const std::string& to, log_position fir
     if (entries.empty())
         return std::nullopt; // stays "reading" until the next heartbeat: no busy loop over what can't be had
     follower.is_reading = false;
+    if (!fits(follower, entries.front().size())) {
+        follower.next_bytes = entries.front().size();
+        return std::nullopt;
+    }
     if (is_far_behind(follower))
-        catch_up_credit_ -= static_cast<std::int64_t>(last - first);
+        follower.catch_up_credit -= static_cast<std::int64_t>(last - first);
+    follower.next_bytes = 0;
     follower.next = last;
     follower.sent = now;
     follower.commit_told = commit_;
@@ -223,9 +253,8 @@ void raft::transfer(actions& out) {
     const std::string* best = nullptr;
     log_position reached;
     for (const auto& [name, to] : progress_) {
-        const auto* const known = find_member(name);
-        if (known == nullptr || known->incarnation != to.incarnation || to.matched < commit_ ||
-            !peers_.contains(name) || (best != nullptr && to.matched <= reached))
+        if (!is_member(name) || to.matched < commit_ || !peers_.contains(name) ||
+            (best != nullptr && to.matched <= reached))
             continue;
         best = &name;
         reached = to.matched;
@@ -260,12 +289,11 @@ std::optional<std::vector<member>> raft::next_members(log_position members_end, 
         const auto connected = peers_.find(name);
         const bool is_here = connected != peers_.end() && connected->second.incarnation == to.incarnation &&
                              !to.is_probing && now - to.heard <= settings_.election_timeout;
-        const auto* const known = find_member(name);
         if (!is_here || end_ - std::min(to.matched, end_) > lag_bytes || to.matched < own_term_from_ ||
-            (known != nullptr && known->incarnation == to.incarnation))
+            is_member(name))
             continue;
         auto next = members_;
-        if (known != nullptr)
+        if (const auto* const known = find_member(name))
             std::erase(next, *known);
         else
             next.push_back({name, to.incarnation});

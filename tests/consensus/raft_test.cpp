@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 namespace holdfast::consensus {
@@ -328,21 +329,49 @@ TEST(raft, a_retired_leader_hands_over_and_says_nothing_more) {
 // --- a group's beginning, and its members
 // -------------------------------------------------------------------
 
-// What a follower that lacks 64 MiB of committed log is given of it.
+// What followers that lack 64 MiB of committed log are given of it. Five nodes: b and c have everything.
 class catching_up : public ::testing::Test {
   protected:
     void SetUp() override {
-        for (const auto* const name : {"b", "c"})
+        for (const auto* const name : {"b", "c", "d", "e"})
             leader_.peer_found(node(name), false, now_);
         leader_.appended(at(256), term_number{2}, end_);
         actions out;
         leader_.replicate(end_, now_, out);
-        leader_.receive(from("b", 2, matched(end_.value(), 9)), now_, out);
+        have_all(out);
         ASSERT_TRUE(leader_.flushed(end_) || leader_.commit() == end_);
         append_answer empty;
         empty.sequence = 9;
-        leader_.receive(from("c", 2, empty), now_, out);
+        for (const auto* const name : {"d", "e"})
+            leader_.receive(from(name, 2, empty), now_, out);
         serve(out);
+        given_.clear();
+    }
+
+    static raft leader_of_five() {
+        log_summary log;
+        log.end = at(128);
+        log.members = {node("a"), node("b"), node("c"), node("d"), node("e")};
+        log.runs.note(at(0), term_number{1});
+        auto settings = settings_of("a");
+        settings.peers = {"b", "c", "d", "e"};
+        raft one{std::move(settings), {term_number{1}, ""}, std::move(log)};
+        actions out;
+        one.start(ms{0}, out);
+        one.tick(ms{2'000}, out);
+        for (const bool is_pre_vote : {true, false})
+            for (const auto* const name : {"b", "c"})
+                one.receive(from(name, 2, vote_answer{is_pre_vote, true}), ms{2'000}, out);
+        EXPECT_TRUE(out.has_won);
+        one.appended(at(128), term_number{2}, at(256));
+        one.lead_from(at(256));
+        return one;
+    }
+
+    void have_all(actions& out) {
+        ++sequence_;
+        for (const auto* const name : {"b", "c"})
+            leader_.receive(from(name, 2, matched(end_.value(), sequence_)), now_, out);
     }
 
     // Sends what is asked for, in pieces of `most_bytes`, and has it acknowledged at once.
@@ -351,53 +380,150 @@ class catching_up : public ::testing::Test {
         while (!wanted.empty()) {
             const auto asked = wanted.back();
             wanted.pop_back();
-            if (asked.to != "c")
+            if (asked.to == "b" || asked.to == "c")
                 continue;
             const auto last = asked.first + asked.most_bytes;
             ASSERT_TRUE(
-                leader_.request_for("c", asked.first, {shared_bytes::copy_of(byte_view{})}, last, now_));
-            given_ += asked.most_bytes;
+                leader_.request_for(asked.to, asked.first, {shared_bytes::copy_of(byte_view{})}, last, now_));
+            given_[asked.to] += asked.most_bytes;
             actions out;
-            leader_.receive(from("c", 2, matched(last.value(), ++sequence_)), now_, out);
+            leader_.receive(from(asked.to, 2, matched(last.value(), ++sequence_)), now_, out);
             wanted.insert(wanted.end(), out.wanted.begin(), out.wanted.end());
         }
     }
 
-    // A millisecond in which the log grows; b has it at once.
-    void pass(std::uint64_t grows) {
-        now_ += ms{1};
+    // Some milliseconds in which the log grows; b and c have it at once.
+    void pass(std::uint64_t grows, ms time = ms{1}) {
+        now_ += time;
         actions out;
         if (grows > 0) {
             leader_.appended(end_, term_number{2}, end_ + grows);
             end_ = end_ + grows;
             leader_.replicate(end_, now_, out);
             (void)leader_.flushed(end_);
-            leader_.receive(from("b", 2, matched(end_.value(), ++sequence_)), now_, out);
+            have_all(out);
         } else {
             leader_.tick(now_, out);
         }
         serve(out);
     }
 
-    raft leader_ = leader_of_three();
+    void expect_each_given(std::uint64_t bytes) {
+        for (const auto* const name : {"d", "e"})
+            EXPECT_NEAR(static_cast<double>(given_[name]), static_cast<double>(bytes), 256U << 10U) << name;
+    }
+
+    raft leader_ = leader_of_five();
     ms now_{2'000};
     log_position end_ = at(64U << 20U);
     std::uint64_t sequence_ = 9;
-    std::uint64_t given_ = 0;
+    std::map<std::string, std::uint64_t> given_;
 };
 
 TEST_F(catching_up, goes_as_much_faster_than_the_log_grows_as_the_settings_say) {
-    given_ = 0;
     for (int i = 0; i < 500; ++i)
         pass(10'000);
-    EXPECT_NEAR(static_cast<double>(given_), (16U << 20U) + 500 * 10'000, 256U << 10U);
+    expect_each_given((16U << 20U) + 500 * 10'000);
+}
+
+TEST_F(catching_up, loses_nothing_of_what_it_may_have_when_the_log_grows_in_large_steps) {
+    for (int i = 0; i < 300; ++i)
+        pass(500U << 10U, ms{3});
+    expect_each_given((32U << 20U) * 9 / 10 + 300 * (500U << 10U));
+}
+
+TEST_F(catching_up, loses_nothing_between_ticks_that_are_far_apart) {
+    for (int i = 0; i < 20; ++i) {
+        pass(100'000, ms{10});
+        pass(0, ms{33});
+    }
+    expect_each_given((32U << 20U) * 86 / 100 + 20 * 100'000);
 }
 
 TEST_F(catching_up, goes_at_once_when_the_log_rests) {
-    pass(10'000);
-    for (int i = 0; i < 110; ++i)
+    for (int i = 0; i < 210; ++i)
         pass(0);
-    EXPECT_GT(given_, (60U << 20U)); // up to where it is not far behind
+    EXPECT_GT(given_["d"], (50U << 20U)); // up to where it is not far behind
+}
+
+// Offsets are committed all the time, and nobody's latency is in them.
+TEST_F(catching_up, goes_at_once_when_the_log_hardly_grows) {
+    for (int i = 0; i < 100; ++i) {
+        pass(400);
+        pass(0);
+    }
+    for (int i = 0; i < 5; ++i) {
+        pass(400);
+        pass(0);
+    }
+    EXPECT_GT(given_["d"], (50U << 20U));
+}
+
+// A large entry before it is on its way, and the link may be slow.
+TEST(raft, an_entry_that_the_window_has_no_room_for_waits_until_nothing_is_on_its_way) {
+    auto leader = leader_of_three();
+    const ms now{2'000};
+    leader.peer_found(node("c"), false, now);
+    actions out;
+    leader.receive(from("c", 2, matched(256, 9)), now, out);
+    constexpr std::uint64_t large = 14U << 20U;
+    const auto bytes = shared_bytes::copy_of(std::vector<std::byte>(large));
+    const auto first = at(256);
+    leader.appended(first, term_number{2}, first + large);
+    leader.appended(first + large, term_number{2}, first + 2 * large);
+    out = {};
+    leader.replicate(first + 2 * large, now, out);
+    ASSERT_EQ(out.wanted.size(), 1U);
+    EXPECT_TRUE(leader.request_for("c", first, {bytes}, first + large, now));
+    const auto second = leader.wants("c");
+    ASSERT_TRUE(second) << "there is room for smaller ones";
+    EXPECT_FALSE(leader.request_for("c", second->first, {bytes}, first + 2 * large, now));
+    EXPECT_FALSE(leader.wants("c")) << "it is known now how large it is";
+    out = {};
+    leader.receive(from("c", 2, matched((first + large).value(), 12)), now, out);
+    ASSERT_EQ(out.wanted.size(), 1U);
+    EXPECT_TRUE(leader.request_for("c", first + large, {bytes}, first + 2 * large, now));
+}
+
+// Many may ask whether this node still leads; entries that were lost on the way are asked for all the same.
+TEST(raft, questions_for_its_standing_do_not_keep_heartbeats_away) {
+    auto leader = leader_of_three();
+    leader.peer_found(node("c"), false, ms{2'000});
+    actions out;
+    leader.receive(from("c", 2, matched(256, 9)), ms{2'000}, out);
+    leader.appended(at(256), term_number{2}, at(320));
+    out = {};
+    leader.replicate(at(320), ms{2'000}, out);
+    ASSERT_EQ(out.wanted.size(), 1U) << "and it is never heard of again";
+    out = {};
+    for (int passed = 30; passed < 200; passed += 30) {
+        leader.ask_standing(ms{2'000 + passed}, out);
+        leader.tick(ms{2'000 + passed}, out);
+    }
+    EXPECT_FALSE(out.wanted.empty());
+}
+
+// Appends go on (offsets, transactions), so that it seldom has everything just when it is looked at.
+TEST(raft, the_lead_is_given_at_the_moment_when_the_other_has_everything) {
+    auto leader = leader_of_three();
+    leader.peer_found(node("c"), false, ms{2'000});
+    actions out;
+    leader.receive(from("c", 2, matched(192, 9)), ms{2'000}, out);
+    out = {};
+    leader.transfer_to("c", ms{2'000}, out);
+    EXPECT_TRUE(said<timeout_now>(out).empty());
+    leader.receive(from("b", 2, matched(256, 10)), ms{2'100}, out);
+    EXPECT_TRUE(said<timeout_now>(out).empty()) << "b is not meant";
+    leader.receive(from("c", 2, matched(256, 10)), ms{2'100}, out);
+    ASSERT_EQ(said<timeout_now>(out).size(), 1U);
+    EXPECT_EQ(out.messages.front().to, "c");
+    leader.receive(from("c", 2, matched(256, 11)), ms{2'100}, out);
+    EXPECT_EQ(said<timeout_now>(out).size(), 1U) << "once";
+    leader.appended(at(256), term_number{2}, at(320));
+    out = {};
+    leader.transfer_to("c", ms{2'200}, out);
+    leader.receive(from("c", 2, matched(320, 12)), ms{3'200}, out);
+    EXPECT_TRUE(said<timeout_now>(out).empty()) << "nobody wants it any more";
 }
 
 TEST(raft, a_group_forms_when_all_its_nodes_are_there_and_empty) {
