@@ -23,7 +23,11 @@ struct cluster_standing {
     consensus::role role = consensus::role::follower;
     bool is_member = true;
     term_number term;
-    std::string leader; // a node's name; empty = unknown
+    std::string leader;                          // a node's name; empty = unknown,
+    std::chrono::milliseconds leaderless_for{0}; // for so long
+    // It does not have yet what was committed some time ago, or has had no leader to tell it what that is:
+    // what it does not know may be there.
+    bool is_lagging = false;
     std::vector<consensus::member> members;
     std::map<std::string, follower_standing> followers; // of a leader
 };

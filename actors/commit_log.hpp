@@ -66,6 +66,8 @@ struct commit_log_environment {
     // Whether messages are refused because of the disk, and who is told when that changes.
     std::function<bool()> is_full;
     std::function<void(bool)> on_full;
+    // What it decides by; remembers more than one life of this actor.
+    broker::full_disk_rule* full_disk = nullptr;
     // It led, and no longer does.
     std::function<void()> on_deposed;
     // Another replica must take its place: broker::effects::is_seeded, or begin_at with a position.
@@ -107,6 +109,11 @@ class commit_log_state {
     caf::result<drained_atom> stop();
 
   private:
+    struct met_peer {
+        std::string incarnation;
+        bool has_empty_log = false;
+        friend bool operator==(const met_peer&, const met_peer&) = default;
+    };
     struct waiting_appender {
         std::uint64_t ticket;
         appender_actor appender;
@@ -139,6 +146,7 @@ class commit_log_state {
     key_indexer_actor indexer_;
     std::map<std::string, replicator_actor> replicators_;
     std::map<std::string, consensus::frame_reader> frames_from_; // by peer
+    std::map<std::string, met_peer> met_;                        // that can be reached
 
     std::deque<waiting_appender> waiting_; // in log order
     std::uint64_t next_ticket_ = 1;
@@ -158,7 +166,9 @@ class commit_log_state {
     bool stopping_ = false;
     broker::steady_ms stopping_since_{0};
     std::string leader_told_;
-    broker::full_disk_rule full_disk_;
+    std::optional<broker::steady_ms> leaderless_since_;
+    bool has_had_leader_ = false;
+    log_position commit_told_; // a tick ago
     bool full_told_ = false;
     caf::typed_response_promise<drained_atom> drained_;
 };

@@ -9,16 +9,6 @@
 #include <utility>
 
 namespace holdfast::actors {
-namespace {
-
-bool is_member(const consensus::raft& raft, const std::string& name, const consensus::progress& node) {
-    const auto& members = raft.members();
-    return std::find(members.begin(), members.end(), consensus::member{name, node.incarnation}) !=
-           members.end();
-}
-
-} // namespace
-
 broker::steady_ms commit_log_state::steady_now() const {
     return std::chrono::duration_cast<broker::steady_ms>(self_->clock().now().time_since_epoch());
 }
@@ -27,6 +17,7 @@ void commit_log_state::raft_tick() {
     self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
     carry_out(replica_->step(broker::ticked{steady_now()}));
     publish_standing();
+    commit_told_ = replica_->commit_told();
     if (stopping_)
         finish_stopping();
 }
@@ -61,11 +52,18 @@ void commit_log_state::found(const std::string& peer, const std::string& incarna
         return;
     }
     environment_.cluster->found(peer, {said->address, said->serves_reads, said->is_full});
+    // What is on its way to it is not lost because it says something new.
+    const met_peer now{incarnation, said->has_empty_log};
+    if (const auto before = met_.find(peer); before != met_.end() && before->second == now)
+        return;
+    met_[peer] = now;
     carry_out(replica_->step(broker::peer_found{{peer, incarnation}, said->has_empty_log, steady_now()}));
 }
 
 void commit_log_state::lost(const std::string& peer) {
     environment_.cluster->lost(peer);
+    met_.erase(peer);
+    frames_from_.erase(peer); // the first half of a large message would be kept for nothing
     carry_out(replica_->step(broker::peer_lost{peer, steady_now()}));
 }
 
@@ -111,13 +109,13 @@ void commit_log_state::watch_fullness() {
     std::vector<broker::full_disk_rule::follower> followers;
     for (const auto& [name, node] : environment_.cluster->nodes()) {
         const auto seen = raft.followers().find(name);
-        const bool is_caught_up = seen != raft.followers().end() && is_member(raft, name, seen->second) &&
+        const bool is_caught_up = seen != raft.followers().end() && raft.is_member(name) &&
                                   !seen->second.is_probing && seen->second.matched >= raft.commit() &&
                                   now - seen->second.heard < longest_silence;
         if (name != raft.self().name)
             followers.push_back({name, is_caught_up, node.is_reached && !node.is_full});
     }
-    const auto to = full_disk_.decide(replica_->ready() && !stopping_, is_full, followers, now);
+    const auto to = environment_.full_disk->decide(replica_->ready() && !stopping_, is_full, followers, now);
     if (!to)
         return;
     spdlog::warn("this node's disk is full: {} shall lead, which has room", *to);
@@ -133,9 +131,16 @@ void commit_log_state::publish_standing() {
     standing.leader = raft.leader();
     standing.members = raft.members();
     const auto now = steady_now();
+    if (!standing.leader.empty())
+        leaderless_since_.reset();
+    else if (!leaderless_since_)
+        leaderless_since_ = now;
+    standing.leaderless_for = now - leaderless_since_.value_or(now);
+    has_had_leader_ = has_had_leader_ || !standing.leader.empty();
+    standing.is_lagging = !has_had_leader_ || replica_->is_seeding() || replica_->applied() < commit_told_;
     for (const auto& [name, follower] : raft.followers()) {
         standing.followers[name] = {follower.matched, now - follower.heard, !follower.is_probing,
-                                    is_member(raft, name, follower)};
+                                    raft.is_member(name)};
     }
     environment_.cluster->publish(std::move(standing));
     if (raft.leader() != leader_told_) {

@@ -8,7 +8,6 @@
 #include "actors/delay_scheduler.hpp"
 #include "actors/flusher.hpp"
 #include "actors/key_indexer.hpp"
-#include "actors/limits.hpp"
 #include "actors/mender.hpp"
 #include "actors/name_service.hpp"
 #include "actors/node_group.hpp"
@@ -47,9 +46,10 @@ enum class haste : std::uint8_t {
 
 class node {
   public:
-    node(const config::node_config& config, booted_replica booted)
+    node(const config::node_config& config, booted_replica booted, broker::full_disk_rule& full_disk)
         : config_(config),
           booted_(std::move(booted)),
+          full_disk_(full_disk),
           view_(booted_.state, *booted_.store),
           system_config_{} {
         configure(system_config_, config_);
@@ -79,11 +79,13 @@ class node {
     result<void> open_ports();
     result<void> join_group();
     void connect_group(commit_log_environment& environment);
+    void end_reads();
     void spawn_mender();
     [[nodiscard]] commit_log_helpers make_helpers(const commit_log_actor& log);
 
     const config::node_config& config_;
     booted_replica booted_;
+    broker::full_disk_rule& full_disk_;
     node_clock clock_{booted_.start.applied.timestamp};
     committed_view view_;
     group_registry groups_;
@@ -153,6 +155,8 @@ void node::spawn_log() {
         spdlog::critical("this node takes no more messages, restart it when its disk is sound: {}",
                          reason.message);
         health_.set(health::fenced, "the broker's log is fenced: " + reason.message);
+        if (links_)
+            end_reads();
         started_.set();
     };
     environment.on_leading = [this] {
@@ -190,6 +194,7 @@ void node::connect_group(commit_log_environment& environment) {
         hello_.is_full = is_full;
         links_->set_hello(encode(hello_));
     };
+    environment.full_disk = &full_disk_;
     environment.on_deposed = [this] {
         health_.set_leads(false);
         if (health_.now() == health::fenced || health_.now() == health::stopping)
@@ -206,6 +211,13 @@ void node::connect_group(commit_log_environment& environment) {
         begins_at_ = begin_at;
         start_over();
     };
+}
+
+// Whoever reads here still is answered, but routes shall no longer send anybody.
+void node::end_reads() {
+    hello_.serves_reads = false;
+    cluster_.found(config_.node_name, {hello_.address, false, hello_.is_full});
+    links_->set_hello(encode(hello_));
 }
 
 void node::spawn_mender() {
@@ -254,7 +266,7 @@ void node::spawn_services() {
         delay_scheduler, std::shared_ptr<const session_environment>{environment_});
     const auto housekeeping = system_->spawn(
         scheduler, scheduler_environment{&config_, booted_.files, storage::path{config_.store_path.native()},
-                                         booted_.log.get(), &health_, clock_, environment.log});
+                                         booted_.log.get(), &health_, &counters_, clock_, environment.log});
     actors_.push_back(caf::actor_cast<caf::strong_actor_ptr>(housekeeping));
     for (const auto& actor : {caf::actor_cast<caf::strong_actor_ptr>(environment.directory),
                               caf::actor_cast<caf::strong_actor_ptr>(environment.name_service),
@@ -309,13 +321,7 @@ result<void> node::start() {
     const auto host = protocol::ipv4_host::parse(environment.broker_address);
     if (!host.ok())
         return host.failure();
-    environment.intake = {config_.cluster_name,
-                          config_.max_message_bytes,
-                          std::min<std::uint64_t>(config_.segment_bytes, storage::max_entry_length) -
-                              storage::entry_alignment,
-                          *host,
-                          {config_.delay_levels, limits::longest_delay},
-                          config_.reject_transactions};
+    environment.intake = intake_of(config_, *host);
     environment.view = &view_;
     environment.cache = &booted_.log->cache();
     environment.reader = &booted_.log->reader();
@@ -406,6 +412,7 @@ int run_node(const config::node_config& config) {
     const auto signals = block_signals();
     auto settings = config;
     std::optional<log_position> begins_at;
+    broker::full_disk_rule full_disk; // a node that led is another one when it follows
     bool is_announced = false;
     for (;;) {
         if (begins_at)
@@ -423,7 +430,7 @@ int run_node(const config::node_config& config) {
             spdlog::critical("can't start: {}", booted.failure().message);
             return 1;
         }
-        node running{settings, std::move(**booted)};
+        node running{settings, std::move(**booted), full_disk};
         if (const auto started = running.start(); !started.ok()) {
             spdlog::critical("can't start: {}", started.failure().message);
             running.stop(haste::great);

@@ -1,5 +1,7 @@
 #include "actors/node_group.hpp"
 
+#include "actors/limits.hpp"
+
 #include <algorithm>
 #include <random>
 #include <string>
@@ -37,6 +39,16 @@ broker::replica_settings replica_settings_of(const config::node_config& config,
     settings.max_entry_size =
         std::min<std::uint64_t>(config.segment_bytes, storage::max_entry_length) - storage::entry_alignment;
     return settings;
+}
+
+broker::intake_settings intake_of(const config::node_config& config, const protocol::ipv4_host& host) {
+    return {config.cluster_name,
+            config.max_message_bytes,
+            std::min<std::uint64_t>(config.segment_bytes, storage::max_entry_length) -
+                storage::entry_alignment,
+            host,
+            {config.delay_levels, limits::longest_delay},
+            config.reject_transactions};
 }
 
 commit_log_settings log_settings_of(const config::node_config& config) {

@@ -108,4 +108,14 @@ std::optional<peer_link_actor> peer_directory::link_to(const std::string& peer) 
     return find_in(links_, peer);
 }
 
+void peer_directory::note_frame(const std::string& peer) {
+    const std::lock_guard lock{mutex_};
+    frame_came_[peer] = std::chrono::steady_clock::now();
+}
+
+std::chrono::steady_clock::time_point peer_directory::frame_came(const std::string& peer) const {
+    const std::lock_guard lock{mutex_};
+    return find_in(frame_came_, peer).value_or(std::chrono::steady_clock::time_point{});
+}
+
 } // namespace holdfast::actors

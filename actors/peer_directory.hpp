@@ -5,6 +5,7 @@
 #include "actors/cluster_security.hpp"
 #include "actors/peer_frame.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -33,7 +34,7 @@ struct cluster_settings {
 };
 
 // Spoken by both sides or not at all. Goes up when frames or interfaces change.
-inline constexpr std::uint32_t peer_protocol_version = 1;
+inline constexpr std::uint32_t peer_protocol_version = 2;
 
 // What a node that wants to send frames to us says about itself.
 struct peer_introduction {
@@ -88,14 +89,19 @@ class peer_directory {
                                                         peer_endpoint_actor endpoint);
     [[nodiscard]] std::optional<peer_link_actor> link_to(const std::string& peer) const;
 
+    // A frame of the peer has come in, and when the last one did.
+    void note_frame(const std::string& peer);
+    [[nodiscard]] std::chrono::steady_clock::time_point frame_came(const std::string& peer) const;
+
   private:
     const cluster_settings settings_;
     mutable std::mutex mutex_;
     std::optional<cluster_events_actor> receiver_;
     std::string hello_;
     std::map<std::string, peer_link_actor> links_;
-    std::map<std::string, peer_endpoint_actor> outgoing_; // peers' endpoints for us
-    std::map<std::string, peer_endpoint_actor> incoming_; // ours for peers
+    std::map<std::string, peer_endpoint_actor> outgoing_;                     // peers' endpoints for us
+    std::map<std::string, peer_endpoint_actor> incoming_;                     // ours for peers
+    std::map<std::string, std::chrono::steady_clock::time_point> frame_came_; // by peer
     std::set<std::string> refused_;
 };
 

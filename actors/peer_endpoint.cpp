@@ -50,6 +50,7 @@ endpoint_body::behavior_type peer_endpoint(endpoint_pointer self, std::shared_pt
     self->delayed_send(self, silence_deadline, check_atom::value);
     return {
         [self](peer_atom, peer_frame& frame) {
+            self->state.directory->note_frame(self->state.peer.name);
             self->send(self->state.receiver, peer_atom::value, self->state.peer.name, std::move(frame));
         },
         [self](hello_atom, const std::string& hello) {

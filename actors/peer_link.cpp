@@ -16,6 +16,10 @@ using namespace std::chrono_literals;
 
 constexpr auto probe_timeout = 1s;
 constexpr auto request_timeout = 3s;
+// A hello waits behind the large frames that were sent before it. While the peer's frames come in they are
+// its sign of life; but not for ever, since our endpoint there may have ended all the same.
+constexpr auto longest_silence = 3s;
+constexpr auto hello_timeout = 10s;
 // Often enough to notice an endpoint that has ended unknown to us: CAF drops what is sent to it in silence.
 constexpr auto check_interval = 500ms;
 constexpr std::chrono::milliseconds first_back_off = 50ms;
@@ -72,6 +76,7 @@ void found(link_pointer self, peer_endpoint_actor endpoint, std::string incarnat
     state.back_off = 0ms;
     state.last_failure.clear();
     state.endpoint = std::move(endpoint);
+    state.asked_at.reset();
     state.incarnation = std::move(incarnation);
     state.hello = std::move(hello);
     spdlog::info("cluster: linked to '{}' at {}:{}", state.peer.name, state.peer.host, state.peer.port);
@@ -139,19 +144,32 @@ void dial(link_pointer self) {
               });
 }
 
+bool is_silent(const peer_link_state& state) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto heard = std::max(*state.asked_at, state.directory->frame_came(state.peer.name));
+    return now - heard >= longest_silence;
+}
+
 void check(link_pointer self) {
     auto& state = self->state;
-    if (!state.endpoint || std::exchange(state.is_checking, true))
+    if (!state.endpoint)
         return;
+    if (state.asked_at) {
+        if (is_silent(state))
+            lost(self, "it does not answer");
+        return;
+    }
+    state.asked_at = std::chrono::steady_clock::now();
     const auto checked = *state.endpoint;
-    self->request(checked, request_timeout, hello_atom::value, state.directory->hello())
+    self->request(checked, hello_timeout, hello_atom::value, state.directory->hello())
         .then(
             [=](const std::string&, const std::string& incarnation, const std::string& hello) {
-                self->state.is_checking = false;
+                if (self->state.endpoint != checked)
+                    return;
+                self->state.asked_at.reset();
                 hello_heard(self, incarnation, hello);
             },
             [=](const caf::error& failure) {
-                self->state.is_checking = false;
                 if (self->state.endpoint == checked)
                     lost(self, "it does not answer (" + self->system().render(failure) + ")");
             });

@@ -34,7 +34,8 @@ struct peer_link_state {
     std::string hello;
     bool is_dialling = false;
     bool will_dial = false; // a dial_atom is on its way
-    bool is_checking = false;
+    // The hello that the endpoint has not answered yet.
+    std::optional<std::chrono::steady_clock::time_point> asked_at;
     std::chrono::milliseconds back_off{0};
     std::string last_failure; // said once, not at every attempt
     std::minstd_rand random{std::random_device{}()};

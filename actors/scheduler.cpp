@@ -58,15 +58,10 @@ void retain(scheduler_state& state) {
                        now - std::chrono::milliseconds{environment.config->retention}.count());
 }
 
-// What a burst has needed and freed stays with the allocator, some 50 to 100 MiB, and none of it at a time
-// when giving it back would cost a send its latency: once, when the log has come to rest.
+// What a burst has needed and freed stays with the allocator, some 50 to 100 MiB.
 void give_back_memory(scheduler_state& state) {
-    const auto written = state.environment.log->segments().written();
-    const bool rests = written - std::min(written, state.written_before) < restful_bytes;
-    state.written_before = written;
-    if (!rests)
-        state.was_busy = true;
-    else if (std::exchange(state.was_busy, false))
+    const auto& environment = state.environment;
+    if (state.memory.is_time(environment.log->segments().written(), environment.counters->messages_got))
         ::malloc_trim(0);
 }
 
@@ -100,6 +95,20 @@ std::optional<log_position> expired_until(const std::vector<storage::segment_inf
         until = segment.last;
     }
     return until;
+}
+
+bool give_back_rule::is_time(log_position written, std::uint64_t messages_got) {
+    const bool rests = written - std::min(written, written_) < restful_bytes && messages_got == messages_got_;
+    written_ = written;
+    messages_got_ = messages_got;
+    ++since_last_;
+    restful_ = rests ? restful_ + 1 : 0;
+    was_busy_ = was_busy_ || !rests;
+    if (!was_busy_ || restful_ < restful_scans || since_last_ < scans_between)
+        return false;
+    was_busy_ = false;
+    since_last_ = 0;
+    return true;
 }
 
 scheduler_actor::behavior_type scheduler(scheduler_actor::stateful_pointer<scheduler_state> self,

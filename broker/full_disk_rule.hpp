@@ -5,6 +5,9 @@
 // other's must have had room for a longer while, and after one attempt there is a pause. Nobody takes the
 // lead back: a disk that has room again is no reason.
 //
+// A leader that is deposed starts anew inside its process, and forgets; this must not be forgotten with it:
+// one rule as long as the process lives.
+//
 // Plain and deterministic. Times are of one clock that never runs backwards.
 #pragma once
 

@@ -60,7 +60,6 @@ result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t 
         return error{errc::not_found, "log position " + std::to_string(position.value()) + " was cut off"};
     const auto readable = std::min(where.last(), written) - position;
     auto size = std::min(readable, std::max<std::uint64_t>(read_ahead, entry_header_size));
-    prefetch_behind(where, position, position + size, position + readable);
     for (;;) {
         const auto window = std::make_unique_for_overwrite<std::byte[]>(size);
         auto count = where.read(position, {window.get(), size});
@@ -69,6 +68,8 @@ result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t 
         const byte_view bytes{window.get(), *count};
         const auto header = decode_entry(bytes);
         if (header && header->position == position) {
+            // Now it is known how far this read went: the next one begins there.
+            prefetch_behind(where, position, position + bytes.size(), position + readable);
             auto entry = shared_bytes::copy_of(bytes.first(header->length));
             cache_.insert_read(position, entry, erasures);
             keep_following(*header, bytes, erasures);

@@ -483,6 +483,32 @@ TEST_F(services, codes_that_nobody_knows_are_answered_with_3_and_their_number) {
     EXPECT_EQ(answer.remark, " request type 41 not supported");
 }
 
+TEST(give_back_rule, waits_for_ten_seconds_without_sends_and_reads_and_then_for_a_minute) {
+    give_back_rule rule;
+    std::uint64_t written = 0;
+    std::uint64_t got = 0;
+    const auto passes = [&](unsigned scans) {
+        unsigned times = 0;
+        for (unsigned i = 0; i < scans; ++i)
+            times += rule.is_time(log_position{written}, got) ? 1U : 0U;
+        return times;
+    };
+    EXPECT_EQ(passes(100), 0U) << "there was nothing yet";
+    written += 8U << 20U;
+    EXPECT_EQ(passes(10), 0U);
+    EXPECT_EQ(passes(1), 1U);
+    EXPECT_EQ(passes(200), 0U) << "once";
+    for (int second = 0; second < 100; ++second) {
+        ++got;
+        EXPECT_EQ(passes(1), 0U);
+    }
+    EXPECT_EQ(passes(9), 0U);
+    EXPECT_EQ(passes(1), 1U);
+    ++got;
+    EXPECT_EQ(passes(59), 0U) << "so soon again";
+    EXPECT_EQ(passes(1), 1U);
+}
+
 TEST(retention, ends_before_the_first_segment_that_is_young_or_still_written) {
     const timestamp_ms now{1'000 * 3'600'000LL};
     const auto hours_ago = [&](std::int64_t hours) { return now - hours * 3'600'000; };

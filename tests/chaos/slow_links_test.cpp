@@ -1,8 +1,12 @@
-// A message that takes longer to cross a link than a follower waits for a sign of life.
+// Messages that take longer to cross a link than a follower waits for a sign of life.
 #include "client/producer.hpp"
 #include "tests/chaos/node_group.hpp"
 
 #include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+#include <thread>
 
 namespace holdfast::chaos {
 namespace {
@@ -13,7 +17,7 @@ constexpr auto patience = 40s;
 constexpr std::size_t message_bytes = std::size_t{14} << 20U;
 constexpr std::size_t bytes_per_s = std::size_t{6} << 20U; // 2.3 s a message; electionTimeout is 1 s
 
-TEST(slow_links, a_large_message_elects_nobody) {
+TEST(slow_links, large_messages_elect_nobody) {
     node_group group{{"--maxMessageSize=15M", "--logLevel=info"}};
     for (std::size_t node = 0; node < nodes; ++node)
         group.start(node);
@@ -33,8 +37,18 @@ TEST(slow_links, a_large_message_elects_nobody) {
     options.compress_over_bytes = 0;
     client::producer producer{options};
     ASSERT_TRUE(producer.start().ok());
-    const auto sent = producer.send({.topic = "films", .body = std::string(message_bytes, 'x')});
-    EXPECT_TRUE(sent.ok()) << group.logs();
+    const std::string film(message_bytes, 'x');
+    EXPECT_TRUE(producer.send({.topic = "films", .body = film}).ok()) << group.logs();
+    // Several at the same time: one must not be on its way behind the other.
+    std::array<bool, 3> sent{};
+    {
+        std::array<std::jthread, 3> senders;
+        for (std::size_t i = 0; i < senders.size(); ++i)
+            senders[i] =
+                std::jthread{[&, i] { sent[i] = producer.send({.topic = "films", .body = film}).ok(); }};
+    }
+    for (const bool one : sent)
+        EXPECT_TRUE(one) << group.logs();
 
     const auto after = group.status(*leader);
     ASSERT_TRUE(after);
