@@ -143,8 +143,8 @@ void consumer_session_state::answer_beyond_end(const pull_range& range, const pr
 }
 
 // What is not there, and where a queue ends, a leader may say only while it leads: another may have been
-// elected meanwhile, and has more. One that can't be sure says nothing; its connections are about to be
-// closed.
+// elected meanwhile, and has more. One that can't be sure says nothing, and closes the connection: no answer
+// at all would be waited for, and a code would be taken for one (traps T1, T2).
 void consumer_session_state::when_leading(std::function<void()> then) {
     if (environment_->cluster == nullptr)
         return then();
@@ -152,13 +152,13 @@ void consumer_session_state::when_leading(std::function<void()> then) {
         .then(
             [this, then](bool is_leading) {
                 if (!is_leading)
-                    return;
+                    return connection_->close_after_flush("this node no longer leads its group");
                 then();
                 send_answers();
             },
             [this](const caf::error&) {
-                spdlog::warn("no answer to {}: no majority of the group answered in time",
-                             connection_->peer().text);
+                connection_->close_after_flush("no majority of the group answered in time, so this node "
+                                               "can't know that it still leads");
             });
 }
 

@@ -17,10 +17,9 @@ follower_answers::follower_answers(connection_ptr connection,
       environment_(std::move(environment)),
       stays_(limits::follower_stay, limits::max_followed_queues) {}
 
+// With a failed disk too: what is committed can be read, and who was refused here would repeat it here.
 bool follower_answers::serves_reads() const {
-    const auto health = environment_->health->now();
-    return environment_->config->follower_reads && environment_->cluster != nullptr &&
-           (health == health::healthy || health == health::disk_full);
+    return environment_->config->follower_reads && environment_->cluster != nullptr;
 }
 
 void follower_answers::answer(const session_frames& frames) {
@@ -108,8 +107,10 @@ void follower_answers::prepare_pull(read_job& job) {
     if (!request.ok())
         return; // another request, or the reader says what is wrong
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    job.may_stay = stays_.may_stay(request->consumer_group, request->topic, request->queue,
-                                   std::chrono::duration_cast<std::chrono::milliseconds>(now));
+    auto visit = stays_.pulled(request->consumer_group, request->topic, request->queue,
+                               std::chrono::duration_cast<std::chrono::milliseconds>(now));
+    job.may_stay = visit.may_stay;
+    job.sent = std::move(visit.sent);
     const auto heard = heard_.find({std::string{request->consumer_group}, std::string{request->topic}});
     if (heard != heard_.end() && heard->second.version >= request->subscription_version)
         job.filter = heard->second.filter;

@@ -43,7 +43,9 @@ inline constexpr std::size_t max_recalls_waiting = 10'000;
 inline constexpr std::chrono::milliseconds max_suspend{20'000};
 // A consumer that reads from a follower asks the leader so often, which alone knows of resets and owners.
 inline constexpr std::chrono::seconds follower_stay{5};
-// Without a leader a follower holds pulls that it has nothing for, or consumers would ask without a pause.
+// Without a leader a follower holds pulls that it has nothing for, or consumers would ask without a pause;
+// and those of consumers that come back with what they were sent to the leader with, as they take this node
+// for it.
 inline constexpr std::chrono::milliseconds leaderless_hold{1'000};
 inline constexpr std::size_t max_held_per_reader = 10'000;
 // What a follower remembers of one connection: subscriptions, and queues that are pulled.

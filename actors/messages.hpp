@@ -10,6 +10,7 @@
 //   groups    consumer_session > group_directory > consumer_group > commit_log > consumer_group
 #pragma once
 
+#include "actors/follower_stays.hpp"
 #include "actors/peer_frame.hpp"
 #include "actors/reader_load.hpp"
 #include "base/ids.hpp"
@@ -216,12 +217,13 @@ struct read_job {
     // The rest for a node that does not lead (follower_answers).
     bool as_follower = false;
     bool may_stay = false;                      // the consumer need not ask the leader next
+    sent_away_ptr sent;                         // to the leader, before; null: not known
     std::optional<protocol::tag_filter> filter; // of a pull, as the group's heartbeats here say
 };
 using read_job_ptr = std::shared_ptr<const read_job>;
 using reader_actor =
     caf::typed_actor<caf::reacts_to<read_atom, read_job_ptr>,
-                     caf::reacts_to<tick_atom, read_job_ptr>, // again, held for a while
+                     caf::reacts_to<tick_atom>, // pulls that were held
                      // The first offset of the queue whose message was stored at the time or later.
                      caf::replies_to<query_atom, queue_key, timestamp_ms>::with<std::int64_t>>;
 

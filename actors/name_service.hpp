@@ -1,6 +1,10 @@
 // The name_service actor: answers what clients ask a RocketMQ name server (protocol reference 3.1), from the
 // committed view of this node. There is no name server to run and no registration: a topic has a route as
 // soon as it is committed.
+//
+// A node that is being fed, lags behind its leader, or has known none for long, does not say that there is no
+// such topic, nor gives a route without a leader. It closes the connection: clients then ask the next of
+// their name servers, where a code would keep them here, or have them create the topic with the defaults.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -20,8 +24,10 @@ class name_service_state {
     void frames(const admin_job& job);
 
   private:
-    void answer(const network::connection& from, byte_buffer& out);
-    void route(const network::connection& from, byte_buffer& out);
+    // False: there is no answer that would be true, and the connection is to be closed.
+    bool answer(const network::connection& from, byte_buffer& out);
+    bool route(const network::connection& from, byte_buffer& out);
+    [[nodiscard]] bool knows_little() const;
     void topic_list(byte_buffer& out);
     void refuse(const network::connection& from, protocol::response_code code, std::string_view remark,
                 byte_buffer& out);

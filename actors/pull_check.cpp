@@ -80,6 +80,8 @@ std::optional<broker::refusal> find_filter(const protocol::pull_message_request&
     return std::nullopt;
 }
 
+} // namespace
+
 std::chrono::milliseconds hold_of(const protocol::pull_message_request& request,
                                   const config::node_config& config) {
     if (!request.has(protocol::pull_flag::suspend))
@@ -89,8 +91,6 @@ std::chrono::milliseconds hold_of(const protocol::pull_message_request& request,
                             : config.short_polling_time;
     return std::min(wanted, limits::max_suspend);
 }
-
-} // namespace
 
 std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,
                                        const session_environment& environment, broker::refusal& refused,

@@ -18,6 +18,10 @@ struct checked_pull {
     std::chrono::milliseconds hold{0}; // how long it may wait for a message
 };
 
+// How long such a pull may wait for a message; 0: not at all.
+[[nodiscard]] std::chrono::milliseconds hold_of(const protocol::pull_message_request& request,
+                                                const config::node_config& config);
+
 // Nothing when it is refused; `refused` then says how. `heard`: what a pull without an expression of its own
 // selects, where it is not what the group has registered.
 std::optional<checked_pull> check_pull(const protocol::pull_message_request& request,

@@ -71,7 +71,10 @@ pull_outcome pull_reader::refuse(const protocol::answer_to& to, const error& why
 }
 
 std::int64_t pull_reader::suggestion(const pull_range& range, const selection& selected) const {
-    return range.may_stay ? suggested_broker(environment_, range.queue.queue, selected.last_examined) : 0;
+    const bool has_caught_up = selected.next >= selected.bounds.last;
+    return range.may_stay && !has_caught_up
+               ? suggested_broker(environment_, range.queue.queue, selected.last_examined)
+               : 0;
 }
 
 result<pull_reader::selection> pull_reader::select(const pull_range& range,
@@ -102,7 +105,8 @@ result<pull_reader::selection> pull_reader::select(const pull_range& range,
                 selected.bytes += entry.size;
             }
             ++selected.next;
-            selected.last_examined = entry.position;
+            // References lie further back than their place in the queue.
+            selected.last_examined = std::max(selected.last_examined, entry.position);
             ++examined;
         }
     }

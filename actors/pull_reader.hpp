@@ -56,7 +56,7 @@ class pull_reader {
     struct selection {
         storage::queue_bounds bounds;
         queue_offset next;          // behind the last entry examined
-        log_position last_examined; // its record, or further back
+        log_position last_examined; // the furthest of the records
         std::size_t bytes = 0;
         bool elsewhere = false;
     };

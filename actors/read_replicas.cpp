@@ -18,13 +18,10 @@ std::map<std::int64_t, std::string> broker_addresses(const config::node_config& 
                                                      const cluster_view& cluster) {
     const auto leader = cluster.leader();
     std::map<std::int64_t, std::string> addresses;
-    std::int64_t next_id = 1;
     for (const auto& [name, node] : cluster.nodes()) {
         if (name == leader)
             addresses[0] = node.address;
-        else if (!config.follower_reads)
-            addresses[next_id++] = node.address;
-        else if (node.is_reached && node.serves_reads)
+        else if (node.is_reached && (node.serves_reads || !config.follower_reads))
             addresses[follower_id(config, name)] = node.address;
     }
     return addresses;

@@ -16,8 +16,8 @@ namespace holdfast::actors {
 // Of a node that is not the leader; 0 for a name that is none of the group's.
 [[nodiscard]] std::int64_t follower_id(const config::node_config& config, const std::string& node);
 
-// What routes and the cluster's list say of this broker group: addresses by broker id. With slaveReadEnable
-// the followers that can be reached and serve reads; without it every node that was ever found.
+// What routes and the cluster's list say of this broker group: addresses by broker id. The followers are
+// those that can be reached, and with slaveReadEnable only those that serve reads.
 [[nodiscard]] std::map<std::int64_t, std::string> broker_addresses(const config::node_config& config,
                                                                    const cluster_view& cluster);
 

@@ -28,8 +28,7 @@ void reader_state::set_up(reader_actor::pointer self,
                              pull_role::follower);
 }
 
-void reader_state::read(const read_job_ptr& which) {
-    const auto& job = *which;
+void reader_state::read(const read_job& job) {
     if (reader_load::is_abandoned(job.slot))
         return;
     if (!decode_frame(job.frames, job.frame, *job.connection, command_))
@@ -56,17 +55,17 @@ void reader_state::read(const read_job_ptr& which) {
         break;
     default:
         if (as_follower_)
-            pull_as_follower(which, hold_state::not_yet);
+            pull_as_follower(job);
         else
             pull();
         break;
     }
-    send_answers(job);
+    send_answers(*job.connection);
 }
 
-void reader_state::send_answers(const read_job& job) {
+void reader_state::send_answers(network::connection& to) {
     if (!answers_.empty())
-        job.connection->send(answers_.release());
+        to.send(answers_.release());
 }
 
 void reader_state::pull() {
@@ -320,8 +319,8 @@ void reader_state::fail(const error& why) {
 reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
                                    std::shared_ptr<const session_environment> environment) {
     self->state.set_up(self, std::move(environment));
-    return {[self](read_atom, const read_job_ptr& job) { self->state.read(job); },
-            [self](tick_atom, const read_job_ptr& job) { self->state.look_again(job); },
+    return {[self](read_atom, const read_job_ptr& job) { self->state.read(*job); },
+            [self](tick_atom) { self->state.tick(); },
             [self](query_atom, queue_key queue, timestamp_ms time) {
                 return self->state.offset_at(queue, time);
             }};

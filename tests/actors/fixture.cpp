@@ -236,8 +236,7 @@ void actor_fixture::spawn_services() {
     environment->name_service = system_->spawn(name_service, finder{find_environment});
     environment->admin = system_->spawn(admin, finder{find_environment});
     environment->readers.push_back(system_->spawn([this]() -> reader_actor::behavior_type {
-        return {[this](read_atom, const read_job_ptr& job) { reads.push_back(job); },
-                [](tick_atom, const read_job_ptr&) {},
+        return {[this](read_atom, const read_job_ptr& job) { reads.push_back(job); }, [](tick_atom) {},
                 [this](query_atom, queue_key, timestamp_ms time) { return offset_at(time); }};
     }));
     environment->transactions = system_->spawn(
