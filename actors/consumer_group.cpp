@@ -150,12 +150,11 @@ bool consumer_group_state::counts(const offsets_commit_request& request) const {
     const auto committer = request.connection->id();
     const auto member = members_.find(committer);
     broker::commit_circumstances when;
-    when.by_member = member != members_.end();
-    if (!when.by_member)
-        return broker::commit_counts(when);
+    when.by_tool = request.by_tool;
     const auto owner = environment.owners->find(context_.group, queue);
     const auto lock_owner = locks_->holder(queue);
-    when.client = member->second.described.client_id;
+    if (member != members_.end())
+        when.client = member->second.described.client_id;
     when.lock_owner = lock_owner;
     when.owner_is_known = owner.connection && members_.contains(*owner.connection);
     when.by_owner = owner.connection == committer;

@@ -113,11 +113,18 @@ void consumer_session_state::pull(const network::frame_batch& frames, std::uint3
     if (!checked)
         return refuse(refused.code, refused.remark);
     const auto to = protocol::answer_to::of(command_);
+    const auto& queue = checked->range.queue;
     const bool by_member = joined_.contains(request->consumer_group);
+    if (pulled_.pulled(request->consumer_group, request->topic, queue)) {
+        const auto begin = place_of(request->consumer_group, queue);
+        if (!by_member)
+            return answer_go_on_at(begin, "NEW_TOPIC", checked->range, to);
+        environment_->owners->move(std::string{request->consumer_group}, queue, begin);
+    }
     if (by_member && answer_moved(request->consumer_group, checked->range, to))
         return;
     if (request->has(protocol::pull_flag::commit_offset) && request->commit_offset >= queue_offset{0})
-        commit(request->consumer_group, checked->range.queue, request->commit_offset, false);
+        commit(request->consumer_group, queue, request->commit_offset, false);
     switch (reader_->read(checked->range, checked->filter, to, answers_)) {
     case pull_outcome::answered:
         return;
@@ -128,15 +135,25 @@ void consumer_session_state::pull(const network::frame_batch& frames, std::uint3
                      by_member ? std::string{request->consumer_group} : std::string{}, checked->range,
                      std::move(checked->filter), to, self_->clock().now() + checked->hold});
     case pull_outcome::beyond_end:
-        return answer_beyond_end(checked->range, to);
+        return answer_beyond_end(std::string{request->consumer_group}, checked->range, to);
     }
 }
 
-// A consumer that comes from another leader may know more than this one does (trap T2).
-void consumer_session_state::answer_beyond_end(const pull_range& range, const protocol::answer_to& to) {
-    when_leading([this, range, to] {
+// Where a consumer goes on that comes from no place in this queue: where its group stands, else at the
+// beginning.
+queue_offset consumer_session_state::place_of(std::string_view group, queue_key queue) const {
+    const auto bounds = environment_->view->queues().bounds(queue);
+    return std::clamp(environment_->view->offset(group, queue).value_or(bounds.first), bounds.first,
+                      bounds.last);
+}
+
+// A consumer that comes from another leader may know more than this one does (trap T2). When it does not, it
+// comes from a topic of that name that is gone, and has seen nothing of this one.
+void consumer_session_state::answer_beyond_end(std::string group, const pull_range& range,
+                                               const protocol::answer_to& to) {
+    when_leading([this, group = std::move(group), range, to] {
         if (range.from > environment_->view->queues().bounds(range.queue).last)
-            reader_->answer_beyond_end(range, to, answers_);
+            answer_go_on_at(place_of(group, range.queue), "OFFSET_OVERFLOW_BADLY", range, to);
         else
             reader_->answer_nothing_new(range, to, answers_); // it has come meanwhile
     });
@@ -169,10 +186,15 @@ bool consumer_session_state::answer_moved(std::string_view group, const pull_ran
     const auto moved = environment_->owners->pulled(group, range.queue, connection_->id(), range.from);
     if (!moved)
         return false;
-    const auto bounds = environment_->view->queues().bounds(range.queue);
-    protocol::append_pull_answer(answers_, to, response_code::pull_offset_moved, "OFFSET_RESET",
-                                 {0, *moved, bounds.first, bounds.last}, 0);
+    answer_go_on_at(*moved, "OFFSET_RESET", range, to);
     return true;
+}
+
+void consumer_session_state::answer_go_on_at(queue_offset place, std::string_view why,
+                                             const pull_range& range, const protocol::answer_to& to) {
+    const auto bounds = environment_->view->queues().bounds(range.queue);
+    protocol::append_pull_answer(answers_, to, response_code::pull_offset_moved, why,
+                                 {0, place, bounds.first, bounds.last}, 0);
 }
 
 // Pulls that are held would otherwise hear of the reset only when their time is up.
@@ -244,7 +266,7 @@ void consumer_session_state::look_again(parking_slot slot) {
     case pull_outcome::nothing_new:
         return park(std::move(pull));
     case pull_outcome::beyond_end:
-        return answer_beyond_end(pull.range, pull.answer);
+        return answer_beyond_end(pull.group, pull.range, pull.answer);
     case pull_outcome::elsewhere:
         // A burst pushed it out of memory before it was looked at: the client asks again, and a reader gets
         // it.

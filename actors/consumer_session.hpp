@@ -6,9 +6,11 @@
 // which can't be read now are not answered at all (trap T1).
 #pragma once
 
+#include "actors/limits.hpp"
 #include "actors/messages.hpp"
 #include "actors/pull_check.hpp"
 #include "actors/pull_reader.hpp"
+#include "actors/pulled_topics.hpp"
 #include "actors/session_environment.hpp"
 
 #include <deque>
@@ -45,8 +47,11 @@ class consumer_session_state {
     void dispatch(const network::frame_batch& frames, std::uint32_t index);
     void pull(const network::frame_batch& frames, std::uint32_t index);
     bool answer_moved(std::string_view group, const pull_range& range, const protocol::answer_to& to);
+    void answer_go_on_at(queue_offset place, std::string_view why, const pull_range& range,
+                         const protocol::answer_to& to);
+    [[nodiscard]] queue_offset place_of(std::string_view group, queue_key queue) const;
     void park(parked_pull pull);
-    void answer_beyond_end(const pull_range& range, const protocol::answer_to& to);
+    void answer_beyond_end(std::string group, const pull_range& range, const protocol::answer_to& to);
     void look_again(parking_slot slot);
     // consumer_session_groups.cpp
     void update_offset();
@@ -69,6 +74,7 @@ class consumer_session_state {
     void when_leading(std::function<void()> then);
     broker::topic_ptr existing_topic(std::string_view name, queue_number queue);
     void commit(std::string_view group, queue_key queue, queue_offset next, bool answered);
+    [[nodiscard]] bool is_consumer(std::string_view group) const;
     void refuse(protocol::response_code code, std::string_view remark);
     void send_answers();
 
@@ -87,6 +93,7 @@ class consumer_session_state {
     std::unordered_map<parking_slot, parked_pull> parked_;
     parking_slot next_slot_ = 0;
     std::set<std::string, std::less<>> joined_; // groups that must hear when the connection closes
+    pulled_topics pulled_{limits::max_pulled_queues};
     std::size_t next_reader_ = 0;
     reader_load reader_load_;
     bool ticking_ = false;

@@ -42,9 +42,22 @@ void consumer_session_state::update_offset() {
     if (request->commit_offset < queue_offset{0})
         return refuse(response_code::system_error, "commitOffset must not be negative");
     const auto topic = existing_topic(request->topic, request->queue);
-    if (topic)
-        commit(request->consumer_group, {topic->id, request->queue}, request->commit_offset,
-               !command_.is_oneway());
+    if (!topic)
+        return;
+    const queue_key queue{topic->id, request->queue};
+    if (!pulled_.means_another(request->consumer_group, request->topic, queue))
+        return commit(request->consumer_group, queue, request->commit_offset, !command_.is_oneway());
+    spdlog::debug("{} commits offset {} of the group {} for a topic {} that is gone: ignored",
+                  connection_->peer().text, request->commit_offset.value(), request->consumer_group,
+                  request->topic);
+    if (!command_.is_oneway())
+        protocol::append_success(answers_, protocol::answer_to::of(command_));
+}
+
+// Operators' tools neither join a group nor pull for it, and wait for an answer. A consumer that comes back
+// on a new connection commits before it joins again.
+bool consumer_session_state::is_consumer(std::string_view group) const {
+    return joined_.contains(group) || pulled_.has_pulled_for(group);
 }
 
 void consumer_session_state::commit(std::string_view group, queue_key queue, queue_offset next,
@@ -54,6 +67,7 @@ void consumer_session_state::commit(std::string_view group, queue_key queue, que
     request->commit = {std::string{group}, queue, next};
     request->connection = connection_;
     request->answered = answered;
+    request->by_tool = answered && !is_consumer(group);
     request->answer = protocol::answer_to::of(command_);
     self_->send(environment_->directory, commit_atom::value, offsets_commit_request_ptr{std::move(request)});
 }

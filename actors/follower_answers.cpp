@@ -111,6 +111,9 @@ void follower_answers::prepare_pull(read_job& job) {
                                std::chrono::duration_cast<std::chrono::milliseconds>(now));
     job.may_stay = visit.may_stay;
     job.sent = std::move(visit.sent);
+    const auto topic = environment_->view->find_topic(request->topic);
+    job.topic_is_new =
+        topic && pulled_.pulled(request->consumer_group, request->topic, {topic->id, request->queue});
     const auto heard = heard_.find({std::string{request->consumer_group}, std::string{request->topic}});
     if (heard != heard_.end() && heard->second.version >= request->subscription_version)
         job.filter = heard->second.filter;

@@ -13,7 +13,9 @@
 #pragma once
 
 #include "actors/follower_stays.hpp"
+#include "actors/limits.hpp"
 #include "actors/messages.hpp"
+#include "actors/pulled_topics.hpp"
 #include "actors/session_environment.hpp"
 
 #include <map>
@@ -51,6 +53,7 @@ class follower_answers {
     byte_buffer answers_;
     std::map<std::pair<std::string, std::string>, heard_subscription> heard_; // by group and topic
     follower_stays stays_;
+    pulled_topics pulled_{limits::max_pulled_queues};
     std::size_t next_reader_ = 0;
     reader_load reader_load_;
 };

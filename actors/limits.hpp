@@ -51,6 +51,8 @@ inline constexpr std::size_t max_held_per_reader = 10'000;
 // What a follower remembers of one connection: subscriptions, and queues that are pulled.
 inline constexpr std::size_t max_heard_subscriptions = 1'000;
 inline constexpr std::size_t max_followed_queues = 10'000;
+// Queues whose topic a consumer session remembers, group by group.
+inline constexpr std::size_t max_pulled_queues = 10'000;
 // How often held pulls are looked at for their time-out; an answer is late by at most this.
 inline constexpr std::chrono::milliseconds suspend_tick{200};
 // Members that a group forgets when they fall silent (protocol reference 6.13).

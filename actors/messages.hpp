@@ -218,6 +218,7 @@ struct read_job {
     bool as_follower = false;
     bool may_stay = false;                      // the consumer need not ask the leader next
     sent_away_ptr sent;                         // to the leader, before; null: not known
+    bool topic_is_new = false;                  // the consumer's last pull was of one that is gone
     std::optional<protocol::tag_filter> filter; // of a pull, as the group's heartbeats here say
 };
 using read_job_ptr = std::shared_ptr<const read_job>;
@@ -271,6 +272,7 @@ struct offsets_commit_request {
     broker::offset_commit commit;
     connection_ptr connection;
     bool answered = false; // it wants to hear when it is durable
+    bool by_tool = false;  // an operator's word
     protocol::answer_to answer;
 };
 using offsets_commit_request_ptr = std::shared_ptr<const offsets_commit_request>;

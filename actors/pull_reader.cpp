@@ -162,13 +162,6 @@ result<byte_view> pull_reader::record(const storage::queue_index_entry& where, b
     return current_.entry.view().subspan(offset, where.size);
 }
 
-void pull_reader::answer_beyond_end(const pull_range& range, const protocol::answer_to& to,
-                                    byte_buffer& out) const {
-    const auto bounds = environment_.view->queues().bounds(range.queue);
-    protocol::append_pull_answer(out, to, response_code::pull_offset_moved, "OFFSET_OVERFLOW_BADLY",
-                                 {0, bounds.last, bounds.first, bounds.last}, 0);
-}
-
 void pull_reader::answer_nothing_new(const pull_range& range, const protocol::answer_to& to,
                                      byte_buffer& out) const {
     const auto bounds = environment_.view->queues().bounds(range.queue);

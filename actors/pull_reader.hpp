@@ -29,7 +29,8 @@ enum class pull_outcome : std::uint8_t {
     nothing_new, // the consumer is at the end of the queue: hold the pull, or answer_nothing_new. On a
                  // follower: there is nothing to give; send_to_leader
     elsewhere,   // only the disk has it: let a reader do it
-    beyond_end,  // it is further than the queue as this node knows it: answer_beyond_end, if it leads
+    beyond_end,  // it is further than the queue as this node knows it: if it leads, its consumer is told
+                 // (trap T2: not by one that another may have replaced)
 };
 
 class pull_reader {
@@ -41,8 +42,6 @@ class pull_reader {
     pull_outcome read(const pull_range& range, const protocol::tag_filter& filter,
                       const protocol::answer_to& to, byte_buffer& out);
 
-    // PULL_OFFSET_MOVED, back to the queue's end (trap T2: not from one that another may have replaced).
-    void answer_beyond_end(const pull_range& range, const protocol::answer_to& to, byte_buffer& out) const;
     // PULL_NOT_FOUND for a pull that was held long enough or may not be held.
     void answer_nothing_new(const pull_range& range, const protocol::answer_to& to, byte_buffer& out) const;
     // Nothing here: go on at the leader, with the same offset.

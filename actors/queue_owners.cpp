@@ -14,12 +14,16 @@ std::optional<queue_offset> queue_owners::pulled(std::string_view group, queue_k
     known.pulled_from = from;
     if (!known.moved_to)
         return std::nullopt;
-    if (known.told == by || from == *known.moved_to) {
+    const bool again = known.told == by;
+    const bool doubts = again && from == known.told_at && known.tellings < most_tellings;
+    if (from == *known.moved_to || (again && !doubts)) {
         known.moved_to.reset();
         known.told.reset();
         return std::nullopt;
     }
+    known.tellings = again ? known.tellings + 1 : 1;
     known.told = by;
+    known.told_at = from;
     return known.moved_to;
 }
 

@@ -4,8 +4,9 @@
 // Sessions note each pull of a member on their threads, consumer_group actors ask. Volatile, on the leader
 // only: after a start nobody owns anything until the first pull.
 //
-// A queue that was moved (reset) stays so until a member has followed: it is told the new offset once (code
-// 21), and its next pull, or a pull from the new offset, ends it.
+// A queue that was moved (reset) stays so until a member has followed: it is told the new offset (code 21),
+// and a pull from there, or from another place than before, ends it. Some clients doubt the first word and
+// ask again from the same place; none is told without end.
 #pragma once
 
 #include "base/ids.hpp"
@@ -37,11 +38,14 @@ class queue_owners {
     void forget(std::string_view group, connection_id member);
 
   private:
+    static constexpr int most_tellings = 5; // to one connection at one place
     struct entry {
         std::optional<connection_id> owner;
         std::optional<queue_offset> pulled_from;
         std::optional<queue_offset> moved_to;
         std::optional<connection_id> told; // of the move, last
+        queue_offset told_at;              // where it stood
+        int tellings = 0;
     };
     using group_entries = std::unordered_map<queue_key, entry>;
     struct alignas(64) shard {

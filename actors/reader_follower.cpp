@@ -21,7 +21,9 @@ void reader_state::pull_as_follower(const read_job& job) {
     pull.answer = protocol::answer_to::of(command_);
     pull.range = {{}, request->offset, 0, 0};
     pull.sent = job.sent;
-    if (checked) {
+    // Of a new topic with the old one's name the consumer asks for a place that means nothing there: the
+    // leader says where to go on.
+    if (checked && !job.topic_is_new) {
         pull.range = checked->range;
         pull.range.may_stay = job.may_stay;
         pull.filter = std::move(checked->filter);

@@ -9,8 +9,8 @@
 namespace holdfast::broker {
 
 struct commit_circumstances {
-    bool by_member = false;        // the connection has joined the group
-    std::string_view client{};     // the member's client id
+    bool by_tool = false;          // an operator's: it waits for the answer, and consumes nothing
+    std::string_view client{};     // the client id under which the connection has joined; empty: not yet
     std::string_view lock_owner{}; // whose lock on the queue is alive; empty: nobody's
     // Which connection pulled the queue last, as far as it is still a member.
     bool owner_is_known = false;
@@ -20,9 +20,10 @@ struct commit_circumstances {
                                  // that name
 };
 
-// Whoever has not joined the group is an operator's tool and may say anything.
+// A consumer that comes back on a new connection commits every few seconds, but joins again half a minute
+// later: until then the queue may have become another's, as for any member.
 [[nodiscard]] constexpr bool commit_counts(const commit_circumstances& when) {
-    if (!when.by_member)
+    if (when.by_tool)
         return true;
     if (when.is_reset || when.behind_the_end)
         return false;

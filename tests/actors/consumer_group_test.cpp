@@ -124,24 +124,15 @@ TEST_F(consumer_groups, a_commit_that_comes_with_a_pull_is_fenced_too) {
     set_up_topic(10);
     const auto a = join("a");
     const auto b = join("b");
-    const auto pull_and_commit = [&](const member& who, std::int64_t offset) {
-        auto request = pull_of("T", offset);
-        request.sys_flag |= protocol::pull_flag::commit_offset;
-        request.commit_offset = queue_offset{offset};
-        deliver(who.session, incoming{}.add(2, request));
-        advance(6s);
-        flush_all();
-    };
     pull_and_commit(a, 3);
     EXPECT_EQ(stored(), 3);
     pull_and_commit(b, 5);
     EXPECT_EQ(stored(), 5) << "who pulls has the queue";
-    a.connection->sent();
     commit(a, 9);
     EXPECT_EQ(stored(), 5);
 }
 
-TEST_F(consumer_groups, who_has_not_joined_may_commit_anything) {
+TEST_F(consumer_groups, an_operators_tool_may_commit_anything) {
     set_up_topic(10);
     const auto a = join("a");
     pull(a, 0);
@@ -149,6 +140,66 @@ TEST_F(consumer_groups, who_has_not_joined_may_commit_anything) {
     const auto tool = stranger();
     commit(tool, 2);
     EXPECT_EQ(stored(), 2);
+}
+
+// Java's clients: a new connection, commits every 5 s, a heartbeat every 30 s.
+TEST_F(consumer_groups, a_consumer_that_comes_back_is_fenced_before_it_joins_again) {
+    set_up_topic(10);
+    const auto a = join("a");
+    pull(a, 0);
+    commit(a, 2);
+    leave(a);
+    const auto again = stranger();
+    commit_oneway(again, 3);
+    EXPECT_EQ(stored(), 3) << "the queue is nobody else's yet";
+    const auto b = join("b");
+    pull(b, 3);
+    commit(b, 5);
+    commit_oneway(again, 4);
+    EXPECT_EQ(stored(), 5);
+    pull_and_commit(again, 9);
+    EXPECT_EQ(stored(), 5);
+    commit(b, 6);
+    EXPECT_EQ(stored(), 6) << "a stranger's pull makes no owner";
+}
+
+// Go's and ali-ons' wait for the answer, as tools do, but pull.
+TEST_F(consumer_groups, who_has_pulled_for_the_group_is_no_tool) {
+    set_up_topic(10);
+    const auto b = join("b");
+    pull(b, 0);
+    commit(b, 5);
+    const auto again = stranger();
+    pull(again, 3);
+    commit(again, 3);
+    EXPECT_EQ(stored(), 5);
+    commit(again, 9);
+    EXPECT_EQ(stored(), 5);
+    leave(b);
+    commit(again, 6);
+    EXPECT_EQ(stored(), 6);
+}
+
+TEST_F(consumer_groups, a_member_that_was_silent_for_too_long_is_still_no_tool) {
+    set_up_topic(10);
+    const auto a = join("a");
+    advance(150s);
+    const auto b = join("b");
+    pull(b, 0);
+    commit(b, 5);
+    commit(a, 3);
+    EXPECT_EQ(stored(), 5);
+}
+
+TEST_F(consumer_groups, an_orderly_queue_is_fenced_for_who_has_not_joined) {
+    set_up_topic(10);
+    const auto b = join("b");
+    lock(b, {0});
+    commit(b, 5);
+    const auto again = stranger();
+    commit_oneway(again, 9);
+    pull_and_commit(again, 3);
+    EXPECT_EQ(stored(), 5);
 }
 
 TEST_F(consumer_groups, an_orderly_queue_is_its_lock_holders) {
@@ -197,6 +248,75 @@ TEST_F(consumer_groups, a_topic_made_again_starts_anew) {
     commit(a, 10);
     EXPECT_EQ(stored(), -1) << "of messages that never were in this one";
     EXPECT_EQ(query(0).number("offset"), 0);
+}
+
+// Within the new topic, at its end, and beyond it: wherever the old place happens to be.
+TEST_F(consumer_groups, a_consumer_that_stays_sees_a_topic_made_again_from_its_beginning) {
+    set_up_topic();
+    for (const auto place : {2, 4, 10}) {
+        remake_topic(10);
+        const auto a = join("a");
+        pull(a, place);
+        commit(a, place);
+        remake_topic(4);
+        commit(a, place);
+        EXPECT_EQ(stored(), -1) << "of messages that are gone";
+        const auto moved = pull(a, place);
+        EXPECT_EQ(moved.code, code_of(response_code::pull_offset_moved)) << place;
+        EXPECT_EQ(moved.number("nextBeginOffset"), 0);
+        commit(a, place);
+        commit_oneway(a, place);
+        EXPECT_EQ(stored(), -1) << "it has not followed yet";
+        EXPECT_EQ(as_text(pull(a, 0).messages().at(0).body), "new0");
+        commit(a, 3);
+        EXPECT_EQ(stored(), 3);
+        leave(a);
+    }
+}
+
+TEST_F(consumer_groups, a_consumer_that_doubts_a_correction_is_told_again) {
+    set_up_topic(10);
+    const auto a = join("a");
+    pull(a, 10);
+    remake_topic(12);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(pull(a, 10).number("nextBeginOffset"), 0);
+    EXPECT_EQ(pull(a, 0).code, 0);
+    EXPECT_EQ(pull(a, 10).code, 0) << "now it knows what it asks for";
+}
+
+TEST_F(consumer_groups, a_topic_made_again_is_gone_on_with_where_the_group_stands_in_it) {
+    set_up_topic(10);
+    const auto a = join("a");
+    pull(a, 8);
+    remake_topic(4);
+    const auto b = join("b");
+    pull(b, 0);
+    commit(b, 3);
+    EXPECT_EQ(pull(a, 8).number("nextBeginOffset"), 3);
+    EXPECT_EQ(pull(a, 3).code, 0);
+}
+
+// It was away while the topic was made again.
+TEST_F(consumer_groups, who_is_beyond_the_end_has_seen_nothing_of_the_queue) {
+    set_up_topic(4);
+    const auto a = join("a");
+    const auto moved = pull(a, 10);
+    EXPECT_EQ(moved.code, code_of(response_code::pull_offset_moved));
+    EXPECT_EQ(moved.number("nextBeginOffset"), 0);
+    commit(a, 10);
+    EXPECT_EQ(stored(), -1);
+    commit(a, 3);
+    EXPECT_EQ(pull(a, 10).number("nextBeginOffset"), 3);
+}
+
+TEST_F(consumer_groups, a_topic_made_again_is_new_to_whoever_has_not_joined_too) {
+    set_up_topic(10);
+    const auto reader = stranger();
+    pull(reader, 3);
+    remake_topic(4);
+    EXPECT_EQ(pull(reader, 3).number("nextBeginOffset"), 0);
+    EXPECT_EQ(pull(reader, 3).code, 0) << "it was told";
 }
 
 TEST_F(consumer_groups, a_group_that_knows_the_topic_skips_nothing_of_a_queue_that_is_new_to_it) {

@@ -32,6 +32,17 @@ class consumer_groups : public actor_fixture {
             deliver(producer(sender), frames);
         flush_all();
     }
+    // The topic, made anew, with messages.
+    void remake_topic(int messages) {
+        delete_topic("T");
+        make_topic("T");
+        const auto sender = connect();
+        incoming frames;
+        for (int i = 0; i < messages; ++i)
+            frames.send(i + 1, "T", "new" + std::to_string(i), 0);
+        deliver(producer(sender), frames);
+        flush_all();
+    }
     // A connection that has not joined the group.
     member stranger() {
         const auto connection = connect();
@@ -117,6 +128,25 @@ class consumer_groups : public actor_fixture {
         request.sys_flag |= protocol::pull_flag::suspend;
         request.suspend_timeout_ms = 15'000;
         deliver(who.session, incoming{}.add(opaque, request));
+    }
+    // As Java's clients do, every few seconds: nobody waits for an answer.
+    void commit_oneway(const member& who, std::int64_t offset, std::uint32_t queue = 0) {
+        deliver(who.session, incoming{}.add(3,
+                                            protocol::update_consumer_offset_request{
+                                                "workers", "T", queue_number{queue}, queue_offset{offset}},
+                                            {}, true));
+        advance(std::chrono::seconds{6});
+        flush_all();
+    }
+    // As they do while they consume: with a pull.
+    void pull_and_commit(const member& who, std::int64_t offset) {
+        auto request = pull_of("T", offset);
+        request.sys_flag |= protocol::pull_flag::commit_offset;
+        request.commit_offset = queue_offset{offset};
+        deliver(who.session, incoming{}.add(2, request));
+        advance(std::chrono::seconds{6});
+        flush_all();
+        who.connection->sent();
     }
     // Answered 0, whether it counted or not.
     void commit(const member& who, std::int64_t offset, std::uint32_t queue = 0) {

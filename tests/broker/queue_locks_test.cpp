@@ -241,27 +241,34 @@ TEST(lock_keeper, does_what_a_naive_table_does) {
 // ----------------------------------------------------------------------------------------------
 
 TEST(offset_fence, an_operators_tool_may_say_anything) {
-    EXPECT_TRUE(
-        commit_counts({.lock_owner = "a", .owner_is_known = true, .is_reset = true, .behind_the_end = true}));
+    EXPECT_TRUE(commit_counts({.by_tool = true,
+                               .lock_owner = "a",
+                               .owner_is_known = true,
+                               .is_reset = true,
+                               .behind_the_end = true}));
 }
 
-TEST(offset_fence, a_member_counts_unless_another_one_has_the_queue) {
-    EXPECT_TRUE(commit_counts({.by_member = true})) << "nobody has pulled since the start";
-    EXPECT_TRUE(commit_counts({.by_member = true, .owner_is_known = true, .by_owner = true}));
-    EXPECT_FALSE(commit_counts({.by_member = true, .owner_is_known = true}));
+TEST(offset_fence, a_consumer_counts_unless_another_one_has_the_queue) {
+    for (const auto* const client : {"a", ""}) { // "": not joined yet
+        EXPECT_TRUE(commit_counts({.client = client})) << "nobody has pulled since the start";
+        EXPECT_FALSE(commit_counts({.client = client, .owner_is_known = true}));
+    }
+    EXPECT_TRUE(commit_counts({.client = "a", .owner_is_known = true, .by_owner = true}));
 }
 
 TEST(offset_fence, the_lock_says_more_than_the_pulls) {
-    EXPECT_TRUE(commit_counts({.by_member = true, .client = "a", .lock_owner = "a", .owner_is_known = true}));
-    EXPECT_FALSE(commit_counts(
-        {.by_member = true, .client = "b", .lock_owner = "a", .owner_is_known = true, .by_owner = true}));
+    EXPECT_TRUE(commit_counts({.client = "a", .lock_owner = "a", .owner_is_known = true}));
+    for (const auto* const client : {"b", ""})
+        EXPECT_FALSE(
+            commit_counts({.client = client, .lock_owner = "a", .owner_is_known = true, .by_owner = true}));
 }
 
-TEST(offset_fence, nobody_in_the_group_overrides_a_reset_or_commits_what_never_was) {
-    EXPECT_FALSE(
-        commit_counts({.by_member = true, .owner_is_known = true, .by_owner = true, .is_reset = true}));
-    EXPECT_FALSE(
-        commit_counts({.by_member = true, .client = "a", .lock_owner = "a", .behind_the_end = true}));
+TEST(offset_fence, no_consumer_overrides_a_reset_or_commits_what_never_was) {
+    for (const auto* const client : {"a", ""}) {
+        EXPECT_FALSE(
+            commit_counts({.client = client, .owner_is_known = true, .by_owner = true, .is_reset = true}));
+        EXPECT_FALSE(commit_counts({.client = client, .behind_the_end = true}));
+    }
 }
 
 } // namespace

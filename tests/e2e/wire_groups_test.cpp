@@ -82,6 +82,19 @@ class wire_groups : public ::testing::TestWithParam<serialize_type> {
             ASSERT_EQ(producer.send(message_to(topic, "m" + std::to_string(i))).code(), 0);
     }
 
+    void remake_topic() {
+        wire_client tool{shared_broker().broker_port(), GetParam()};
+        ASSERT_EQ(tool.ask_raw(215, {{"topic", topic}}).code(), 0);
+        ASSERT_EQ(tool.ask_raw(17, {{"topic", topic},
+                                    {"defaultTopic", "TBW102"},
+                                    {"readQueueNums", "4"},
+                                    {"writeQueueNums", "4"},
+                                    {"perm", "6"},
+                                    {"topicFilterType", "SINGLE_TAG"}})
+                      .code(),
+                  0);
+    }
+
     std::string topic = new_topic(shared_broker(), 4);
     std::string group = new_name("CID");
 };
@@ -214,20 +227,44 @@ TEST_P(wire_groups, a_topic_made_again_is_new_to_its_groups) {
     ASSERT_EQ(a.pull(0).code(), 0);
     a.commit(5);
     ASSERT_THAT(a.lock({0}), ElementsAre(0));
-    wire_client tool{shared_broker().broker_port(), GetParam()};
-    ASSERT_EQ(tool.ask_raw(215, {{"topic", topic}}).code(), 0);
-    ASSERT_EQ(tool.ask_raw(17, {{"topic", topic},
-                                {"defaultTopic", "TBW102"},
-                                {"readQueueNums", "4"},
-                                {"writeQueueNums", "4"},
-                                {"perm", "6"},
-                                {"topicFilterType", "SINGLE_TAG"}})
-                  .code(),
-              0);
+    remake_topic();
     a.commit(5);
     EXPECT_EQ(a.stored(), 0) << "the offset was of the old topic";
     auto b = join("b");
     EXPECT_THAT(b.lock({0}), ElementsAre(0));
+}
+
+TEST_P(wire_groups, a_consumer_that_stays_gets_every_message_of_a_topic_made_again) {
+    send(3);
+    auto a = join("a");
+    ASSERT_EQ(a.pull(3).code(), 19);
+    a.commit(3);
+    remake_topic();
+    send(7);
+    a.commit(3, true);
+    const auto moved = a.pull(3);
+    EXPECT_EQ(moved.code(), 21) << described(moved);
+    EXPECT_EQ(moved.number("nextBeginOffset"), 0);
+    EXPECT_EQ(a.stored(), 0) << "the late commit was of the old topic";
+    EXPECT_EQ(a.pull(0).records().size(), 7U);
+    a.commit(7);
+    EXPECT_EQ(a.stored(), 7);
+}
+
+TEST_P(wire_groups, a_consumer_that_comes_back_commits_nothing_over_the_new_owner) {
+    send(9);
+    auto b = join("b");
+    ASSERT_EQ(b.pull(4).code(), 0);
+    b.commit(6);
+    wire_client back{shared_broker().broker_port(), GetParam()};
+    const protocol::update_consumer_offset_request late{group, topic, queue_number{0}, queue_offset{4}};
+    back.tell(late, {}, true);
+    auto pull = pull_of(topic, 4, group);
+    pull.sys_flag |= protocol::pull_flag::commit_offset;
+    pull.commit_offset = queue_offset{4};
+    ASSERT_EQ(back.ask(pull).code(), 0);
+    ASSERT_EQ(back.ask(late).code(), 0) << "answered, but it has pulled for the group";
+    EXPECT_EQ(b.stored(), 6);
 }
 
 INSTANTIATE_TEST_SUITE_P(dialects, wire_groups,
