@@ -167,6 +167,9 @@ result<std::optional<storage::delayed_message>> delay_scheduler_state::find(cons
         const auto record = locate_record(*environment_, id->position);
         if (!record.ok() || !*record || (*record)->command.kind != broker::command_kind::delayed)
             return record.ok() ? result<nothing>{nothing{}} : result<nothing>{record.failure()};
+        const auto message = protocol::decode_stored_message((*record)->bytes());
+        if (!message.ok() || message->topic != wanted.handle.topic)
+            return nothing{};
         const auto payload = broker::decode_delayed((*record)->payload());
         if (!payload.ok())
             return payload.failure();
