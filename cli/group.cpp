@@ -1,5 +1,6 @@
-// holdfast group list | show GROUP | reset GROUP TOPIC | clone FROM TO TOPIC | delete GROUP
+// holdfast group list | show GROUP | reset GROUP TOPIC | clone FROM TO TOPIC | resend GROUP | delete GROUP
 #include "cli/command_line.hpp"
+#include "cli/group_resend.hpp"
 #include "cli/time_words.hpp"
 #include "client/admin.hpp"
 
@@ -17,12 +18,14 @@ namespace po = boost::program_options;
 
 constexpr std::string_view usage =
     "usage: holdfast group list | show GROUP | reset GROUP TOPIC WHERE | clone FROM TO [TOPIC] | "
-    "delete GROUP [OPTIONS]\n\n"
+    "resend GROUP | delete GROUP [OPTIONS]\n\n"
     "list    prints all consumer groups, who consumes and how far behind they are\n"
     "show    prints a group's consumers and its place in every queue\n"
     "reset   moves a group's place in a topic, also while it consumes; WHERE is one of --to-time,\n"
     "        --to-offset (with --queue), --earliest, --latest\n"
     "clone   gives the group TO the places of the group FROM\n"
+    "resend  sends what a group has given up (its dead letters) once more, as new messages, to the topic\n"
+    "        each came from or --to another; what was sent again before is not sent twice\n"
     "delete  forgets a group and its places; consumers that are still connected make it anew\n";
 
 void print_json(const nlohmann::json& value) {
@@ -185,8 +188,11 @@ struct order {
     std::size_t most;
     std::string_view names;
 };
-constexpr std::array orders{order{"list", 0, 0, ""}, order{"show", 1, 1, " GROUP"},
-                            order{"reset", 2, 2, " GROUP TOPIC"}, order{"clone", 2, 3, " FROM TO [TOPIC]"},
+constexpr std::array orders{order{"list", 0, 0, ""},
+                            order{"show", 1, 1, " GROUP"},
+                            order{"reset", 2, 2, " GROUP TOPIC"},
+                            order{"clone", 2, 3, " FROM TO [TOPIC]"},
+                            order{"resend", 1, 1, " GROUP"},
                             order{"delete", 1, 1, " GROUP"}};
 
 int carry_out(std::string_view what, const std::vector<std::string>& names, const po::variables_map& words) {
@@ -198,7 +204,11 @@ int carry_out(std::string_view what, const std::vector<std::string>& names, cons
         target = *wanted;
     }
     const bool json = words.count("json") != 0;
-    client::admin admin{client::client_options{.name_servers = words["namesrv"].as<std::string>()}};
+    const client::client_options options{.name_servers = words["namesrv"].as<std::string>()};
+    if (what == "resend")
+        return resend_dead_letters(options, names[0],
+                                   words.count("to") != 0 ? words["to"].as<std::string>() : std::string{});
+    client::admin admin{options};
     if (const auto started = admin.start(); !started)
         return failed(started.failure());
     if (what == "list")
@@ -226,6 +236,7 @@ int run_group(std::span<const std::string> arguments) {
     add("latest", "reset: behind the newest message");
     add("skip", "reset: the same as --latest: what waits is skipped");
     add("queue,q", po::value<std::uint32_t>(), "reset: only this queue");
+    add("to", po::value<std::string>(), "resend: to this topic");
     add("force", "delete: also while consumers are connected");
     add("json", "list, show, reset: print JSON");
     add("help,h", "this text");
@@ -240,8 +251,9 @@ int run_group(std::span<const std::string> arguments) {
     const auto* const found =
         std::find_if(orders.begin(), orders.end(), [&](const order& each) { return each.word == what; });
     if (found == orders.end())
-        return misused((what.empty() ? std::string{"what about groups?"} : "groups can't '" + what + "';") +
-                       " there are list, show GROUP, reset GROUP TOPIC, clone FROM TO and delete GROUP");
+        return misused(
+            (what.empty() ? std::string{"what about groups?"} : "groups can't '" + what + "';") +
+            " there are list, show GROUP, reset GROUP TOPIC, clone FROM TO, resend GROUP and delete GROUP");
     const auto names = words.count("names") != 0 ? words["names"].as<std::vector<std::string>>()
                                                  : std::vector<std::string>{};
     if (names.size() < found->least || names.size() > found->most)

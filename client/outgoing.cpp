@@ -71,6 +71,10 @@ void append_delay(std::string& text, const message& outgoing) {
 
 } // namespace
 
+bool is_reserved_property(std::string_view name) {
+    return std::find(reserved.begin(), reserved.end(), name) != reserved.end();
+}
+
 result<void> check_message(const message& outgoing, std::size_t max_bytes) {
     if (auto name = protocol::check_topic_name(outgoing.topic); !name)
         return name;
@@ -97,7 +101,7 @@ result<void> check_message(const message& outgoing, std::size_t max_bytes) {
         if (auto good = check(property::keys, outgoing.keys); !good)
             return good;
     for (const auto& [name, value] : outgoing.properties) {
-        if (std::find(reserved.begin(), reserved.end(), name) != reserved.end())
+        if (is_reserved_property(name))
             return invalid("the property name '" + name + "' is RocketMQ's own; choose another");
         if (auto good = check(name, value); !good)
             return good;

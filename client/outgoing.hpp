@@ -15,6 +15,9 @@ namespace holdfast::client {
 // Whether the message can be sent at all: names, sizes, properties. The error says what to change.
 [[nodiscard]] result<void> check_message(const message& outgoing, std::size_t max_bytes);
 
+// RocketMQ's own: an application may not set it.
+[[nodiscard]] bool is_reserved_property(std::string_view name);
+
 // KEYS, TAGS, UNIQ_KEY, the delay and the application's own, as one text.
 [[nodiscard]] std::string make_properties(const message& outgoing, std::string_view message_id);
 
