@@ -1,10 +1,12 @@
 // The friendly commands against the real broker: what they print and how they end.
+#include "client/push_consumer.hpp"
 #include "tests/e2e/shared_broker.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <future>
 
 namespace holdfast::e2e {
 namespace {
@@ -131,6 +133,67 @@ TEST(cli_commands, delayed_cancel_takes_a_message_back) {
     EXPECT_EQ(got.text, "delivered\n") << "and the one sent before it does not come";
     EXPECT_EQ(run("delayed cancel " + topic + " " + late).status, 1) << "it is due already";
     EXPECT_NE(run("delayed cancel " + topic + " no-handle").status, 0);
+}
+
+TEST(cli_commands, delayed_cancel_knows_messages_by_their_ids_too) {
+    const auto topic = new_name("cli-topic");
+    ASSERT_EQ(run("topic create " + topic).status, 0);
+    // Its id, as `send` prints it.
+    const auto send = [&](const std::string& how) {
+        const auto sent = run("send " + topic + " body " + how);
+        EXPECT_EQ(sent.status, 0) << sent.text;
+        return sent.text.substr(0, sent.text.find(' '));
+    };
+    // The producer's id is found a little after the send.
+    const auto cancel = [&](const std::string& id) {
+        auto last = run("delayed cancel " + topic + " " + id);
+        for (int tries = 0; tries < 100 && last.text.find("after a second") != std::string::npos; ++tries)
+            last = run("delayed cancel " + topic + " " + id);
+        return last;
+    };
+    for (const auto* const how : {"--delay-level 18", "--deliver-after 2h"}) {
+        const auto id = send(how);
+        const auto cancelled = cancel(id);
+        EXPECT_EQ(cancelled.status, 0) << how << ": " << cancelled.text;
+        EXPECT_THAT(cancelled.text, HasSubstr(" is cancelled and will not be delivered\n"));
+        EXPECT_EQ(cancel(id).status, 1) << "there is nothing left to cancel";
+    }
+    EXPECT_EQ(cancel(send("")).status, 1) << "it was not delayed";
+    EXPECT_EQ(run("delayed cancel other " + send("--delay-level 18")).status, 1) << "it is in another topic";
+}
+
+TEST(cli_commands, group_resend_sends_dead_letters_again_once) {
+    const auto topic = new_name("cli-topic");
+    const auto group = new_name("cli-group");
+    EXPECT_THAT(run("group resend " + group).text, HasSubstr("no dead letters of " + group));
+    ASSERT_EQ(run("send " + topic + " poison --tag T --key k1 --property own=mine").status, 0);
+    {
+        client::push_consumer_options options;
+        options.client.name_servers = shared_broker().name_servers();
+        options.group = group;
+        options.from = client::consume_from::first;
+        client::push_consumer consumer{options};
+        ASSERT_TRUE(consumer.subscribe(topic));
+        std::promise<void> given_up;
+        ASSERT_TRUE(consumer.start([&](client::delivery got) {
+            got.dead_letter();
+            given_up.set_value();
+        }));
+        ASSERT_EQ(given_up.get_future().wait_for(patience), std::future_status::ready);
+        // It goes back behind the listener.
+        const auto dead = "consume '%DLQ%" + group +
+                          "' --from first --count 1 --timeout 20 --quiet --group " + new_name("cli-group");
+        ASSERT_EQ(run(dead).status, 0);
+        consumer.shutdown(patience);
+    }
+    const auto resent = run("group resend " + group);
+    EXPECT_EQ(resent.status, 0) << resent.text;
+    EXPECT_THAT(resent.text, AllOf(HasSubstr(" is sent again to " + topic + " as "),
+                                   HasSubstr("1 dead letter of " + group + " sent again\n")));
+    const auto got = run("consume " + topic + " --from first --count 2 --timeout 20 --group " +
+                         new_name("cli-group") + " --format '{topic}|{body}|{tag}|{keys}'");
+    EXPECT_EQ(got.text, topic + "|poison|T|k1\n" + topic + "|poison|T|k1\n") << "as it was at first";
+    EXPECT_THAT(run("group resend " + group).text, HasSubstr("no dead letters of " + group + " wait\n"));
 }
 
 TEST(cli_commands, end_with_a_status_that_says_why) {

@@ -1,4 +1,5 @@
-// The C++ client library against the real broker: transactions, retries, delays, order.
+// The C++ client library against the real broker: transactions, retries, delays, order, moved offsets.
+#include "client/admin.hpp"
 #include "client/producer.hpp"
 #include "client/push_consumer.hpp"
 #include "client/transaction_producer.hpp"
@@ -238,6 +239,128 @@ TEST_F(client_delivery, keeps_the_order_of_each_queue_while_members_come_and_go)
     for (const arrival& one : seen_.all())
         received[one.queue].push_back(one.body);
     EXPECT_EQ(received, expected) << "in order, and nobody died, so nothing twice";
+}
+
+// --- offsets that others move while it consumes
+// ----------------------------------------------------------------------------------------------
+
+class client_moved : public client_delivery {
+  protected:
+    void SetUp() override {
+        producer_ = started_producer();
+        ASSERT_TRUE(admin_.start());
+    }
+    void send(int first, int last) {
+        for (int number = first; number < last; ++number)
+            ASSERT_TRUE(producer_->send({.topic = topic_, .body = std::to_string(number)}));
+    }
+    std::vector<std::string> bodies_from(std::size_t first) {
+        const auto all = seen_.bodies();
+        return {all.begin() + static_cast<std::ptrdiff_t>(std::min(first, all.size())), all.end()};
+    }
+    // Where the group is in the topic's only queue.
+    queue_offset place_of(const std::string& group) {
+        const auto status = admin_.group(group);
+        EXPECT_TRUE(status);
+        if (status)
+            for (const auto& each : status->queues)
+                if (each.queue.topic == topic_)
+                    return each.next;
+        return queue_offset{-1};
+    }
+
+    const std::string topic_ = new_topic(broker(), 1);
+    const std::string group_ = new_name("CID");
+    std::unique_ptr<client::producer> producer_;
+    client::admin admin_{to_broker()};
+};
+
+TEST_F(client_moved, delivers_again_from_where_it_is_reset_to) {
+    send(0, 5);
+    const auto consumer = collect(consumer_options(group_), topic_);
+    ASSERT_TRUE(seen_.wait_for(5));
+    ASSERT_TRUE(consumer->commit());
+    ASSERT_TRUE(admin_.reset_group(group_, topic_, {.queue = queue_number{0}, .offset = queue_offset{2}}));
+    ASSERT_TRUE(seen_.wait_for(8));
+    EXPECT_THAT(bodies_from(5), ElementsAre("2", "3", "4"));
+    send(5, 6);
+    ASSERT_TRUE(seen_.wait_for(9));
+    EXPECT_THAT(bodies_from(8), ElementsAre("5"));
+    ASSERT_TRUE(consumer->commit());
+    EXPECT_EQ(place_of(group_), queue_offset{6});
+}
+
+TEST_F(client_moved, skips_what_it_has_not_fetched) {
+    send(0, 40);
+    std::mutex gate;
+    std::unique_lock closed{gate};
+    auto options = consumer_options(group_);
+    options.ordered = true; // one at a time
+    options.pull_batch_messages = 1;
+    options.max_cached_messages_per_queue = 1;
+    const auto consumer = consume(options, topic_, [&](client::delivery got) {
+        seen_.put(got);
+        const std::lock_guard passing{gate};
+        got.ack();
+    });
+    ASSERT_TRUE(seen_.wait_for(1));
+    EXPECT_TRUE(admin_.reset_group(group_, topic_, {.time = timestamp_ms{-1}}));
+    closed.unlock();
+    send(40, 41);
+    for (std::size_t count = 2; seen_.bodies().back() != "40"; ++count)
+        ASSERT_TRUE(seen_.wait_for(count));
+    EXPECT_LT(seen_.bodies().size(), 10U) << "what it had already, and the new one";
+    ASSERT_TRUE(consumer->commit());
+    EXPECT_EQ(place_of(group_), queue_offset{41});
+}
+
+TEST_F(client_moved, goes_on_where_the_group_is_that_it_is_given_the_offsets_of) {
+    send(0, 5);
+    const auto other = new_name("CID");
+    {
+        arrivals of_other;
+        const auto first = consume(consumer_options(other), topic_, [&](client::delivery got) {
+            of_other.put(got);
+            got.ack();
+        });
+        ASSERT_TRUE(of_other.wait_for(5));
+        ASSERT_TRUE(first->commit());
+    }
+    ASSERT_TRUE(admin_.reset_group(other, topic_, {.queue = queue_number{0}, .offset = queue_offset{3}}));
+    const auto consumer = collect(consumer_options(group_), topic_);
+    ASSERT_TRUE(seen_.wait_for(5));
+    ASSERT_TRUE(consumer->commit());
+    ASSERT_TRUE(admin_.clone_group(other, group_, topic_));
+    ASSERT_TRUE(seen_.wait_for(7));
+    EXPECT_THAT(bodies_from(5), ElementsAre("3", "4"));
+}
+
+// Within the new topic, and beyond its end.
+TEST_F(client_moved, gets_every_message_of_a_topic_that_is_made_again) {
+    send(0, 5);
+    const auto consumer = collect(consumer_options(group_), topic_);
+    ASSERT_TRUE(seen_.wait_for(5));
+    ASSERT_TRUE(consumer->commit());
+    std::vector<std::string> expected = seen_.bodies();
+    wire_client tool{broker().broker_port()};
+    for (const int count : {8, 3}) {
+        ASSERT_EQ(tool.ask_raw(215, {{"topic", topic_}}).code(), 0);
+        ASSERT_EQ(tool.ask_raw(17, {{"topic", topic_},
+                                    {"defaultTopic", "TBW102"},
+                                    {"readQueueNums", "1"},
+                                    {"writeQueueNums", "1"},
+                                    {"perm", "6"},
+                                    {"topicFilterType", "SINGLE_TAG"}})
+                      .code(),
+                  0);
+        for (int number = 0; number < count; ++number) {
+            expected.push_back(std::to_string(count) + "/" + std::to_string(number));
+            ASSERT_TRUE(producer_->send({.topic = topic_, .body = expected.back()}));
+        }
+        ASSERT_TRUE(seen_.wait_for(expected.size()));
+        ASSERT_TRUE(consumer->commit());
+    }
+    EXPECT_THAT(seen_.bodies(), ::testing::UnorderedElementsAreArray(expected));
 }
 
 } // namespace
