@@ -165,7 +165,7 @@ result<std::optional<storage::delayed_message>> delay_scheduler_state::find(cons
         if (!id.ok())
             return id.failure();
         const auto record = locate_record(*environment_, id->position);
-        if (!record.ok() || !*record || (*record)->command.kind != broker::command_kind::delayed)
+        if (!record.ok() || !*record || !broker::is_delayed((*record)->command.kind))
             return record.ok() ? result<nothing>{nothing{}} : result<nothing>{record.failure()};
         const auto message = protocol::decode_stored_message((*record)->bytes());
         if (!message.ok() || message->topic != wanted.handle.topic)

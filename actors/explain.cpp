@@ -6,6 +6,7 @@
 #include "protocol/host.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/names.hpp"
+#include "protocol/recall_handle.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -43,10 +44,12 @@ bool is_copy(const explained_record& found) {
 std::string_view standing_of(const explained_record& found) {
     switch (found.record.command.kind) {
     case command_kind::half:
+    case command_kind::lean_half:
         if (!found.settled)
             return "undecided";
         break;
     case command_kind::delayed:
+    case command_kind::lean_delayed:
         if (!found.settled)
             return "waiting";
         break;
@@ -121,7 +124,7 @@ json replicas_part(const explained_record& found, const session_environment& env
 }
 
 json transaction_part(const explained_record& found, const std::optional<broker::half_message>& half) {
-    if (found.record.command.kind != command_kind::half)
+    if (!broker::is_half(found.record.command.kind))
         return nullptr;
     json part;
     const auto fate = found.settled ? std::optional{found.settled->fate} : std::nullopt;
@@ -131,13 +134,23 @@ json transaction_part(const explained_record& found, const std::optional<broker:
                     : fate == record_fate::topic_gone  ? "committed, but the topic was deleted"
                                                        : "committed";
     part["producerGroup"] = property_of(found, protocol::property::producer_group);
-    part["checks"] = half ? json(half->checks) : json(nullptr); // not kept once it is decided
+    part["checks"] = half ? json(half->checks) : found.settled ? json(found.settled->checks) : json(nullptr);
+    part["decided"] = found.settled ? json(found.settled->when.value()) : json(nullptr);
     part["lastChecked"] = half && half->checks > 0 ? json(half->last_checked.value()) : json(nullptr);
     return part;
 }
 
-json delay_part(const explained_record& found) {
-    if (found.record.command.kind != command_kind::delayed)
+// What `holdfast delayed cancel` takes.
+std::string recall_handle_of(const explained_record& found, timestamp_ms due, const std::string& broker) {
+    const auto key = property_of(found, protocol::property::unique_key);
+    // Without a key of its own it can be named by its place only; the handle's time is then 0.
+    return protocol::make_recall_handle({std::string{found.message.topic}, broker,
+                                         key.empty() ? timestamp_ms{0} : due,
+                                         key.empty() ? id_of(found) : key});
+}
+
+json delay_part(const explained_record& found, const session_environment& environment) {
+    if (!broker::is_delayed(found.record.command.kind))
         return nullptr;
     const auto payload = found.record.entry.entry.view().subspan(
         found.record.offset, found.record.size + broker::delayed_trailer_bytes);
@@ -145,6 +158,9 @@ json delay_part(const explained_record& found) {
     json part;
     part["due"] = delayed.ok() ? json(delayed->due.value()) : json(nullptr);
     part["state"] = standing_of(found) == "queued" ? "delivered" : standing_of(found);
+    part["recallHandle"] = delayed.ok() && !found.settled
+                               ? json(recall_handle_of(found, delayed->due, environment.config->broker_name))
+                               : json(nullptr);
     return part;
 }
 
@@ -155,7 +171,7 @@ json copies_part(const std::string& group, const explainer::copies& copies,
         for (const auto& copy : *kind) {
             auto shown = short_form(copy);
             const auto next = environment.view->offset(group, copy.queue);
-            shown["delay"] = delay_part(copy);
+            shown["delay"] = delay_part(copy, environment);
             shown["acknowledged"] = copy.offset && next && *next > *copy.offset;
             part.push_back(std::move(shown));
         }
@@ -255,12 +271,11 @@ result<void> explainer::find_by_key(const std::string& topic, std::string_view k
 result<std::vector<explained_record>> explainer::find_all(std::string_view key, std::string_view topic) {
     std::vector<explained_record> found;
     // A UNIQ_KEY may look like a broker's id: it counts as one only if a record of this broker is there.
-    std::optional<error> gone;
     if (const auto id = protocol::parse_message_id(key); id.ok()) {
         auto record = find(id->position);
         if (!record.ok() && record.failure().code == errc::not_found &&
             protocol::to_string(id->host.to_ipv4()) == environment_.broker_address)
-            gone = record.failure();
+            expired_ = id->position;
         else if (!record.ok() && record.failure().code == errc::corrupted)
             return record.failure();
         if (record.ok() && *record && (topic.empty() || (*record)->message.topic == topic)) {
@@ -276,8 +291,6 @@ result<std::vector<explained_record>> explainer::find_all(std::string_view key, 
             if (auto searched = find_by_key(each->name, key, found); !searched.ok())
                 return searched.failure();
     }
-    if (found.empty() && gone)
-        return *gone;
     return found;
 }
 
@@ -309,6 +322,11 @@ result<std::string> explainer::explain(std::string_view key, std::string_view to
     if (std::any_of(found->begin(), found->end(), [](const auto& one) { return !is_copy(one); }))
         std::erase_if(*found, is_copy);
     answer["matches"] = found->size();
+    if (found->empty() && expired_) {
+        answer["standing"] = "expired";
+        answer["position"] = expired_->value();
+        answer["logFirst"] = environment_.view->marks().first.value();
+    }
     if (found->empty())
         return text(answer);
     if (found->size() > 1) {
@@ -332,7 +350,7 @@ result<std::string> explainer::explain(std::string_view key, std::string_view to
     page["replicas"] = replicas_part(message, environment_);
     page["transaction"] =
         transaction_part(message, message.settled ? std::nullopt : find_half_(message.position));
-    page["delay"] = delay_part(message);
+    page["delay"] = delay_part(message, environment_);
     const auto bounds = environment_.view->queues().bounds(message.queue);
     page["queueBounds"] = {{"first", bounds.first.value()}, {"last", bounds.last.value()}};
 

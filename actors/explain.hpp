@@ -62,6 +62,7 @@ class explainer {
 
     const session_environment& environment_;
     half_lookup find_half_;
+    std::optional<log_position> expired_; // asked for by its place, which retention has taken
 };
 
 } // namespace holdfast::actors

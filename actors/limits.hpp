@@ -58,8 +58,6 @@ inline constexpr std::chrono::milliseconds suspend_tick{200};
 // Members that a group forgets when they fall silent (protocol reference 6.13).
 inline constexpr std::chrono::seconds member_expiry{120};
 inline constexpr std::chrono::seconds member_scan{10};
-// Committed transactions that a search by time looks back over; behind more of them it may miss the first.
-inline constexpr std::int64_t max_time_look_back = 1'024;
 // Commits of one group that want an answer and wait for a slow disk; clients commit again by themselves.
 inline constexpr std::size_t max_waiting_commits = 10'000;
 // Requests for locks of one group that wait for a slow disk; clients ask again every 20 s.

@@ -254,12 +254,10 @@ void node::spawn_services() {
     for (std::uint32_t i = 0; i < config_.reader_threads; ++i)
         environment.readers.push_back(
             system_->spawn<caf::detached>(reader, std::shared_ptr<const session_environment>{environment_}));
-    const auto read_record = [this](log_position position, std::uint32_t size) {
-        return read_half(*environment_, position, size);
-    };
+    const auto read_entry = [this](log_position position) { return read_half(*environment_, position); };
     environment.transactions = system_->spawn<caf::detached>(
         transaction_coordinator, std::shared_ptr<const session_environment>{environment_},
-        transaction_coordinator_state::record_reader{read_record});
+        transaction_coordinator_state::entry_reader{read_entry});
     environment.retries = system_->spawn<caf::detached>(
         retry_service, std::shared_ptr<const session_environment>{environment_});
     environment.delays = system_->spawn<caf::detached>(

@@ -108,7 +108,7 @@ void producer_session_state::take(const protocol::send_message_request& request,
     const auto room = intake_->room_for(frame_bytes) + topic.name.size();
     const auto most = intake_->most_room_for(request, topic, frame_bytes);
     const auto entry_limit = std::min(limits::entry_target_bytes, environment_->intake.max_entry_bytes);
-    const auto decided = broker::command_footprint(decisions_.size() * broker::decision_bytes);
+    const auto decided = broker::command_footprint(decisions_.size() * broker::most_decision_bytes);
     if (!draft_.empty() && draft_.size() + decided + most > entry_limit)
         flush_draft();
     if (draft_.empty())

@@ -73,7 +73,8 @@ class producer_session_state {
     void write_decisions();
     void answer_decisions(const pending_batch& batch, const batch_outcome& outcome, std::size_t first_offset);
     void answer_decision(const asked_decision& asked, queue_offset outcome);
-    void look_up_decision(const asked_decision& asked);
+    void look_up_decision(const protocol::answer_to& to, const network::frame_batch& frames,
+                          std::uint32_t index);
     void refuse_decision(const protocol::answer_to& to, protocol::response_code code,
                          std::string_view remark);
     void flush_draft();

@@ -26,13 +26,19 @@ void producer_session_state::end_transaction(const network::frame_batch& frames,
     // The producer does not know yet: it is asked again. RocketMQ answers nothing to this, ever.
     if (request->verdict == transaction_end::unknown)
         return;
-    if (decisions_.size() == limits::max_decisions_per_entry)
-        flush_draft();
     const broker::decision decided{request->commit_log_offset, request->state_table_offset.value(),
                                    broker::group_checksum_of(request->producer_group),
                                    request->verdict == transaction_end::commit
                                        ? broker::decision_kind::commit
                                        : broker::decision_kind::rollback};
+    // It is no half's, so whatever is said of it is refused. Why, a reader finds out.
+    if (!broker::may_name_a_half(decided)) {
+        if (!command_.is_oneway())
+            look_up_decision(protocol::answer_to::of(command_), frames, index);
+        return;
+    }
+    if (decisions_.size() == limits::max_decisions_per_entry)
+        flush_draft();
     if (!command_.is_oneway())
         gathering_.asked.push_back(
             {decisions_.size(), protocol::answer_to::of(command_), decided, frames, index});
@@ -42,7 +48,7 @@ void producer_session_state::end_transaction(const network::frame_batch& frames,
 void producer_session_state::write_decisions() {
     if (decisions_.empty())
         return;
-    draft_.add(broker::command_kind::decisions, broker::encode(decisions_));
+    draft_.add(broker::command_kind::packed_decisions, broker::encode(decisions_));
     gathering_.decisions = decisions_.size();
     decisions_.clear();
 }
@@ -66,28 +72,24 @@ void producer_session_state::answer_decision(const asked_decision& asked, queue_
     if (outcome >= queue_offset{0} || outcome == results::rolled_back)
         return protocol::append_success(answers_, asked.answer);
     if (outcome == results::not_pending)
-        return look_up_decision(asked);
+        return look_up_decision(asked.answer, asked.frames, asked.frame);
     if (outcome == results::topic_gone)
         return refuse_decision(asked.answer, response_code::topic_not_exist,
                                half + " was committed, but its topic has been deleted: nobody will get it");
-    if (outcome == results::other_number)
-        return refuse_decision(asked.answer, response_code::system_error,
-                               half + " does not have the tranStateTableOffset " +
-                                   std::to_string(asked.decided.number) +
-                                   ": the two numbers belong to different transactions");
     refuse_decision(asked.answer, response_code::system_error, half + " was sent by another producer group");
 }
 
 // Decided before, or never there. What became of it may be on the disk.
-void producer_session_state::look_up_decision(const asked_decision& asked) {
+void producer_session_state::look_up_decision(const protocol::answer_to& to,
+                                              const network::frame_batch& frames, std::uint32_t index) {
     if (reader_load_.is_full())
-        return refuse_decision(asked.answer, response_code::system_busy,
+        return refuse_decision(to, response_code::system_busy,
                                "[REJECTREQUEST] too many decisions of this connection are being looked up, "
                                "say it again");
     auto job = std::make_shared<read_job>();
     job->connection = connection_;
-    job->frames = asked.frames;
-    job->frame = asked.frame;
+    job->frames = frames;
+    job->frame = index;
     job->slot = reader_load_.take();
     next_reader_ = (next_reader_ + 1) % environment_->readers.size();
     self_->send(environment_->readers[next_reader_], read_atom::value, read_job_ptr{std::move(job)});

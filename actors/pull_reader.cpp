@@ -12,6 +12,16 @@ namespace holdfast::actors {
 
 using protocol::response_code;
 
+namespace {
+
+error disagreement(log_position position) {
+    return {errc::corrupted, "the index and the log disagree about the record at position " +
+                                 std::to_string(position.value()) +
+                                 ": stop the node and delete its derived store, it will be rebuilt"};
+}
+
+} // namespace
+
 pull_outcome pull_reader::read(const pull_range& range, const protocol::tag_filter& filter,
                                const protocol::answer_to& to, byte_buffer& out) {
     const auto start = out.size();
@@ -122,44 +132,75 @@ result<bool> pull_reader::copy(byte_buffer& out) {
     }());
     for (const auto& found : matches_) {
         bool elsewhere = false;
-        const auto bytes = record(found.where, elsewhere);
-        if (!bytes.ok())
-            return bytes.failure();
+        if (auto loaded = load(found.where.position, elsewhere); !loaded.ok())
+            return loaded.failure();
         if (elsewhere)
             return false;
-        std::memcpy(to, bytes->data(), bytes->size());
-        broker::complete_served_record(current_.entry.view(), found.where.position - current_.position,
-                                       bytes->size(), found.offset, to);
-        to += bytes->size();
+        auto written =
+            found.where.by_reference != 0 ? write_reference(found, elsewhere, to) : write_message(found, to);
+        if (!written.ok())
+            return written.failure();
+        if (elsewhere)
+            return false;
+        to += found.where.size;
     }
     return true;
 }
 
-result<byte_view> pull_reader::record(const storage::queue_index_entry& where, bool& elsewhere) {
-    const auto inside = [&] {
-        return where.position >= current_.position &&
-               where.position - current_.position + where.size <= current_.entry.size();
-    };
-    if (!inside()) {
-        if (auto cached = environment_.cache->find_containing(where.position)) {
-            current_ = std::move(*cached);
-        } else if (where_ == storage::queue_index::source::memory_only) {
-            elsewhere = true;
-            return byte_view{};
-        } else {
-            auto read = environment_.reader->entry_containing(where.position);
-            if (!read.ok())
-                return unreadable(environment_, read.failure(), where.position);
-            current_ = std::move(*read);
-        }
+// Makes the entry around `position` the current one.
+result<void> pull_reader::load(log_position position, bool& elsewhere) {
+    if (position >= current_.position && position - current_.position < current_.entry.size())
+        return {};
+    if (auto cached = environment_.cache->find_containing(position)) {
+        current_ = std::move(*cached);
+    } else if (where_ == storage::queue_index::source::memory_only) {
+        elsewhere = true;
+    } else {
+        auto read = environment_.reader->entry_containing(position);
+        if (!read.ok())
+            return unreadable(environment_, read.failure(), position);
+        current_ = std::move(*read);
     }
-    const auto offset = where.position - current_.position;
-    if (!inside() || load_big<std::uint32_t>(current_.entry.data() + offset +
-                                             protocol::stored_message_at::total_size) != where.size)
-        return error{errc::corrupted, "the index and the log disagree about the record at position " +
-                                          std::to_string(where.position.value()) +
-                                          ": stop the node and delete its derived store, it will be rebuilt"};
-    return current_.entry.view().subspan(offset, where.size);
+    return {};
+}
+
+result<void> pull_reader::write_message(const match& found, std::byte* to) const {
+    const auto offset = found.where.position - current_.position;
+    const auto* const record = current_.entry.data() + offset;
+    if (offset + found.where.size > current_.entry.size() ||
+        load_big<std::uint32_t>(record + protocol::stored_message_at::total_size) != found.where.size)
+        return disagreement(found.where.position);
+    std::memcpy(to, record, found.where.size);
+    protocol::patch_queue_offset(to, found.offset);
+    return {};
+}
+
+result<void> pull_reader::write_reference(const match& found, bool& elsewhere, std::byte* to) {
+    const auto position = found.where.position;
+    const auto settled = brought_by(position);
+    if (!settled.ok())
+        return settled.failure();
+    elsewhere = !*settled && where_ == storage::queue_index::source::memory_only;
+    if (elsewhere)
+        return {};
+    if (!*settled && position < environment_.view->marks().first)
+        return error{errc::not_found,
+                     "retention has removed the record at position " + std::to_string(position.value())};
+    if (!*settled)
+        return disagreement(position);
+    const auto served =
+        broker::served_record::of(current_.entry.view(), position - current_.position, *settled);
+    if (!served.ok() || served->size() != found.where.size)
+        return disagreement(position);
+    served->write(found.offset, to);
+    return {};
+}
+
+// What brought a record into its queue; nothing when only the disk says it and this is not to read that.
+result<std::optional<storage::settled_record>> pull_reader::brought_by(log_position position) {
+    const auto& deliveries = environment_.view->deliveries();
+    return where_ == storage::queue_index::source::memory_only ? deliveries.find_recent(position)
+                                                               : deliveries.find(position, near_);
 }
 
 void pull_reader::answer_nothing_new(const pull_range& range, const protocol::answer_to& to,

@@ -7,6 +7,7 @@
 #include "protocol/answers.hpp"
 #include "protocol/tags.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace holdfast::actors {
@@ -62,7 +63,10 @@ class pull_reader {
 
     result<selection> select(const pull_range& range, const protocol::tag_filter& filter);
     result<bool> copy(byte_buffer& out);
-    result<byte_view> record(const storage::queue_index_entry& where, bool& elsewhere);
+    result<void> load(log_position position, bool& elsewhere);
+    result<void> write_message(const match& found, std::byte* to) const;
+    result<void> write_reference(const match& found, bool& elsewhere, std::byte* to);
+    result<std::optional<storage::settled_record>> brought_by(log_position position);
     [[nodiscard]] std::int64_t suggestion(const pull_range& range, const selection& selected) const;
     // An answer, except on a follower, which is not to say it.
     pull_outcome say(const protocol::answer_to& to, protocol::response_code code, std::string_view remark,
@@ -75,6 +79,7 @@ class pull_reader {
     std::vector<storage::queue_index_entry> entries_;
     std::vector<match> matches_;
     storage::cached_entry current_; // the entry that the last record was in: the next one often is too
+    storage::settled_block near_;
 };
 
 } // namespace holdfast::actors

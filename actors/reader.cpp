@@ -6,7 +6,7 @@
 #include "actors/pull_check.hpp"
 #include "actors/repeated_decision.hpp"
 #include "actors/visible_record.hpp"
-#include "broker/served_record.hpp"
+#include "protocol/names.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -89,32 +89,31 @@ result<storage::queue_index_entry> reader_state::entry_at(queue_key queue, queue
     return entries_.front();
 }
 
-result<reader_state::stored_at> reader_state::store_time_at(queue_key queue, queue_offset offset) {
+result<timestamp_ms> reader_state::store_time_at(queue_key queue, queue_offset offset) {
     const auto where = entry_at(queue, offset);
     if (!where.ok())
         return where.failure();
+    if (where->by_reference != 0) {
+        const auto settled = environment_->view->deliveries().find(where->position);
+        if (!settled.ok())
+            return settled.failure();
+        if (!*settled)
+            return error{errc::not_found, "it is not known what brought the record at position " +
+                                              std::to_string(where->position.value()) + " into its queue"};
+        return (*settled)->when;
+    }
     const auto entry = environment_->reader->entry_containing(where->position);
     if (!entry.ok())
         return unreadable(*environment_, entry.failure(), where->position);
-    const auto whole = entry->entry.view();
     const auto at = where->position - entry->position;
-    if (at + where->size > whole.size())
+    if (at + where->size > entry->entry.size())
         return error{errc::corrupted, "a record reaches behind its entry at position " +
                                           std::to_string(entry->position.value())};
-    const auto time_of = [](const std::byte* record) {
-        return timestamp_ms{load_big<std::int64_t>(record + protocol::stored_message_at::store_timestamp)};
-    };
-    if (!where->by_reference)
-        return stored_at{time_of(whole.data() + at), false};
-    const auto bytes = whole.subspan(at, where->size);
-    std::vector<std::byte> copy{bytes.begin(), bytes.end()};
-    broker::complete_served_record(whole, at, copy.size(), offset, copy.data());
-    return stored_at{time_of(copy.data()), true};
+    return timestamp_ms{
+        load_big<std::int64_t>(entry->entry.data() + at + protocol::stored_message_at::store_timestamp)};
 }
 
-// Store times never fall along a queue, except those of committed transactions: they were stored when they
-// were prepared. So the search halves, and then looks back over those for one that it has missed: going on
-// too early costs second deliveries, too late would skip messages.
+// Store times never fall along a queue.
 result<queue_offset> reader_state::first_at_or_after(queue_key queue, storage::queue_bounds bounds,
                                                      timestamp_ms time) {
     auto low = bounds.first;
@@ -124,24 +123,12 @@ result<queue_offset> reader_state::first_at_or_after(queue_key queue, storage::q
         const auto stored = store_time_at(queue, middle);
         if (!stored.ok())
             return stored.failure();
-        if (stored->time < time)
+        if (*stored < time)
             low = middle + 1;
         else
             high = middle;
     }
-    auto found = low;
-    const auto back_to = std::max(bounds.first, low - limits::max_time_look_back);
-    while (low > back_to) {
-        const auto stored = store_time_at(queue, low - 1);
-        if (!stored.ok())
-            return stored.failure();
-        if (!stored->by_reference && stored->time < time)
-            break;
-        low = low - 1;
-        if (stored->time >= time)
-            found = low;
-    }
-    return found;
+    return low;
 }
 
 // Protocol reference 3.4, as 5.x answers: the first message stored at or after the time, or the end of the
@@ -182,7 +169,7 @@ void reader_state::earliest_store_time() {
             const auto stored = store_time_at(queue, bounds.first);
             if (!stored.ok())
                 return fail(stored.failure());
-            answer.timestamp = stored->time;
+            answer.timestamp = *stored;
         }
     }
     protocol::append_response(answers_, to, answer);
@@ -211,6 +198,12 @@ void reader_state::view_message() {
 }
 
 namespace {
+
+// A half that was given up is shown in another topic than the one it was sent to.
+bool belongs_to(const protocol::stored_message_view& message, std::string_view topic) {
+    return message.topic == topic || (message.topic == protocol::check_exhausted_topic &&
+                                      message.property(protocol::property::real_topic) == topic);
+}
 
 bool carries_key(const protocol::stored_message_view& message, std::string_view key, bool unique) {
     if (unique)
@@ -249,7 +242,7 @@ void reader_state::query_message() {
         if (!*record)
             continue;
         const auto message = protocol::decode_stored_message(**record);
-        if (!message.ok() || message->topic != request->topic ||
+        if (!message.ok() || !belongs_to(*message, request->topic) ||
             !carries_key(*message, request->key, request->is_unique_key))
             continue;
         if (!records.empty() && records.size() + (*record)->size() > limits::max_query_bytes)

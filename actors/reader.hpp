@@ -23,11 +23,6 @@ class reader_state {
     caf::result<std::int64_t> offset_at(queue_key queue, timestamp_ms time);
 
   private:
-    struct stored_at {
-        timestamp_ms time;
-        bool by_reference = false; // it came into the queue later than that
-    };
-
     // Of a consumer that asks this node, which does not lead. Without the frame that it came in, whose batch
     // may be large.
     struct held_pull {
@@ -58,7 +53,7 @@ class reader_state {
     // The record as consumers get it, found by its position alone; nothing when no queue holds it.
     result<std::optional<std::vector<std::byte>>> complete_record(log_position position);
     // When it was stored, as consumers see it.
-    result<stored_at> store_time_at(queue_key queue, queue_offset offset);
+    result<timestamp_ms> store_time_at(queue_key queue, queue_offset offset);
     result<queue_offset> first_at_or_after(queue_key queue, storage::queue_bounds bounds, timestamp_ms time);
     void fail(const error& why);
     void send_answers(network::connection& to);

@@ -23,7 +23,7 @@ std::optional<std::string> group_of_half(const session_environment& environment,
     const auto bytes = entry->entry.view();
     const auto offset = position - entry->position;
     if (offset < storage::entry_header_size + broker::command_header_size || offset >= bytes.size() ||
-        broker::kind_at(bytes, offset) != broker::command_kind::half)
+        !broker::is_half(broker::kind_at(bytes, offset)))
         return std::nullopt;
     const std::size_t size = load_little<std::uint32_t>(bytes.data() + offset - broker::command_header_size);
     if (offset + size > bytes.size())
@@ -67,18 +67,21 @@ void repeated_decision(const session_environment& environment, const protocol::r
                                      std::to_string(request->commit_log_offset.value()) + " " +
                                      std::string{why});
     };
-    const auto settled = environment.view->deliveries().find(request->commit_log_offset);
-    if (!settled.ok())
-        return protocol::append_failure(out, to, response_code::system_error, settled.failure().message);
-    const auto group = *settled ? group_of_half(environment, request->commit_log_offset) : std::nullopt;
+    constexpr auto not_there = "is not there: it was never sent to this broker, or retention has removed it";
+    const auto group = group_of_half(environment, request->commit_log_offset);
     if (!group)
-        return refuse("is not there: it was never sent to this broker, or retention has removed it");
+        return refuse(not_there);
     if (*group != request->producer_group)
         return refuse("was sent by another producer group");
     if (request->state_table_offset.value() != static_cast<std::int64_t>(request->commit_log_offset.value()))
         return refuse("does not have the tranStateTableOffset " +
                       std::to_string(request->state_table_offset.value()) +
                       ": the two numbers belong to different transactions");
+    const auto settled = environment.view->deliveries().find(request->commit_log_offset);
+    if (!settled.ok())
+        return protocol::append_failure(out, to, response_code::system_error, settled.failure().message);
+    if (!*settled)
+        return refuse(not_there);
     if (const auto why = contradiction(*request, **settled); !why.empty())
         return refuse(why);
     protocol::append_success(out, to);

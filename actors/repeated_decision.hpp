@@ -1,5 +1,6 @@
 // The answer to an END_TRANSACTION that came when its half was no longer undecided: OK when it says what was
-// decided, and otherwise why not (protocol reference 3.2, trap T8). May block on the disk.
+// decided, and otherwise why not (protocol reference 3.2, trap T8). Also to one whose two numbers are not one
+// half's, undecided or not: it is always refused. May block on the disk.
 #pragma once
 
 #include "actors/session_environment.hpp"

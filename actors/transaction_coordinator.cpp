@@ -1,6 +1,7 @@
 #include "actors/transaction_coordinator.hpp"
 
 #include "actors/limits.hpp"
+#include "broker/served_record.hpp"
 #include "protocol/message_id.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -13,10 +14,10 @@ namespace holdfast::actors {
 
 void transaction_coordinator_state::set_up(transaction_coordinator_actor::pointer self,
                                            std::shared_ptr<const session_environment> environment,
-                                           record_reader read_record) {
+                                           entry_reader read_entry) {
     self_ = self;
     environment_ = std::move(environment);
-    read_record_ = std::move(read_record);
+    read_entry_ = std::move(read_entry);
     const auto& config = *environment_->config;
     schedule_.emplace(broker::check_rules{config.transaction_timeout, config.transaction_check_interval,
                                           config.transaction_check_max});
@@ -122,17 +123,21 @@ void transaction_coordinator_state::ask(const broker::half_message& half) {
     checks_.push_back({half.position, broker::half_check_kind::sent});
 }
 
-// Protocol reference 4.1: the record as stored, with the half's number where its queue offset would be.
+// Protocol reference 4.1: the record with the half's number where its queue offset would be, and how often
+// was asked, this time included.
 result<void> transaction_coordinator_state::write_check(const broker::half_message& half, byte_buffer& out) {
-    const auto stored = read_record_(half.position, half.size);
-    if (!stored.ok())
-        return stored.failure();
-    const auto bytes = stored->view();
-    record_.assign(bytes.begin(), bytes.end());
+    const auto entry = read_entry_(half.position);
+    if (!entry.ok())
+        return entry.failure();
+    auto served = broker::served_record::of(entry->entry.view(), half.position - entry->position, {});
+    if (!served.ok())
+        return served.failure();
+    served->add_property(protocol::property::transaction_check_times, std::to_string(half.checks + 1));
+    record_.resize(served->size());
+    served->write(queue_offset{half.number()}, record_.data());
     const auto message = protocol::decode_stored_message(record_);
     if (!message.ok())
         return message.failure();
-    protocol::patch_queue_offset(record_.data(), queue_offset{half.number()});
     protocol::patch_sys_flag(record_.data(), message->sys_flag & ~protocol::sys_flag::transaction_mask);
     message_id_.resize(protocol::message_id_chars);
     protocol::write_message_id(message_id_.data(), environment_->intake.store_host, half.position);
@@ -173,23 +178,18 @@ void transaction_coordinator_state::outcomes(const std::vector<batch_outcome>& o
                         "checks of transactions were not counted: {}", outcome.failure->message);
 }
 
-result<shared_bytes> read_half(const session_environment& environment, log_position position,
-                               std::uint32_t size) {
-    const auto entry = environment.reader->entry_containing(position);
+result<storage::cached_entry> read_half(const session_environment& environment, log_position position) {
+    auto entry = environment.reader->entry_containing(position);
     if (!entry.ok())
         return unreadable(environment, entry.failure(), position);
-    const auto offset = position - entry->position;
-    if (offset + size > entry->entry.size())
-        return error{errc::corrupted, "a record reaches behind its entry at position " +
-                                          std::to_string(entry->position.value())};
-    return entry->entry.slice(offset, size);
+    return entry;
 }
 
 transaction_coordinator_actor::behavior_type
 transaction_coordinator(transaction_coordinator_actor::stateful_pointer<transaction_coordinator_state> self,
                         std::shared_ptr<const session_environment> environment,
-                        transaction_coordinator_state::record_reader read_record) {
-    self->state.set_up(self, std::move(environment), std::move(read_record));
+                        transaction_coordinator_state::entry_reader read_entry) {
+    self->state.set_up(self, std::move(environment), std::move(read_entry));
     return {
         [self](tick_atom) { self->state.tick(); },
         [self](joined_atom, const std::vector<std::string>& groups) { self->state.joined(groups); },

@@ -25,11 +25,11 @@ namespace holdfast::actors {
 
 class transaction_coordinator_state {
   public:
-    // The bytes of a record by its place; may block.
-    using record_reader = std::function<result<shared_bytes>(log_position, std::uint32_t)>;
+    // The entry around a record; may block.
+    using entry_reader = std::function<result<storage::cached_entry>(log_position)>;
 
     void set_up(transaction_coordinator_actor::pointer self,
-                std::shared_ptr<const session_environment> environment, record_reader read_record);
+                std::shared_ptr<const session_environment> environment, entry_reader read_entry);
     void tick();
     void joined(const std::vector<std::string>& groups);
     void outcomes(const std::vector<batch_outcome>& outcomes);
@@ -51,7 +51,7 @@ class transaction_coordinator_state {
 
     transaction_coordinator_actor::pointer self_ = nullptr;
     std::shared_ptr<const session_environment> environment_;
-    record_reader read_record_;
+    entry_reader read_entry_;
     std::optional<broker::check_schedule> schedule_;
     std::chrono::milliseconds tick_interval_{};
 
@@ -70,13 +70,12 @@ class transaction_coordinator_state {
     std::int32_t next_opaque_ = 1;
 };
 
-// The record of a half; may block.
-result<shared_bytes> read_half(const session_environment& environment, log_position position,
-                               std::uint32_t size);
+// The entry around a half; may block.
+result<storage::cached_entry> read_half(const session_environment& environment, log_position position);
 
 transaction_coordinator_actor::behavior_type
 transaction_coordinator(transaction_coordinator_actor::stateful_pointer<transaction_coordinator_state> self,
                         std::shared_ptr<const session_environment> environment,
-                        transaction_coordinator_state::record_reader read_record);
+                        transaction_coordinator_state::entry_reader read_entry);
 
 } // namespace holdfast::actors

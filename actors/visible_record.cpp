@@ -8,11 +8,11 @@
 namespace holdfast::actors {
 namespace {
 
-// Where a half or a delayed message came to be; nothing when it is in no queue.
-result<std::optional<queue_offset>> settled_at(const session_environment& environment, log_position position,
-                                               queue_key& queue) {
-    using nothing = std::optional<queue_offset>;
-    const auto settled = environment.view->deliveries().find(position);
+// What brought a half or a delayed message into its queue; nothing when it is in none.
+result<std::optional<storage::settled_record>> settled_at(const session_environment& environment,
+                                                          log_position position, queue_key& queue) {
+    using nothing = std::optional<storage::settled_record>;
+    auto settled = environment.view->deliveries().find(position);
     if (!settled.ok())
         return settled.failure();
     if (!*settled || (*settled)->offset < queue_offset{0})
@@ -24,7 +24,7 @@ result<std::optional<queue_offset>> settled_at(const session_environment& enviro
         queue = {topic->id, queue_number{0}};
     }
     const auto kept = (*settled)->offset >= environment.view->queues().bounds(queue).first;
-    return kept ? nothing{(*settled)->offset} : nothing{};
+    return kept ? std::move(*settled) : nothing{};
 }
 
 } // namespace
@@ -76,18 +76,28 @@ result<std::optional<visible_record>> find_visible_record(const session_environm
     const auto& record = **located;
     visible_record found;
     found.queue = record.queue;
-    const auto offset = record.command.kind == broker::command_kind::message
-                            ? search.find(record.queue, position)
-                            : settled_at(environment, position, found.queue);
-    if (!offset.ok())
-        return offset.failure();
-    if (!*offset)
-        return nothing{};
-    found.offset = **offset;
-    const auto bytes = record.bytes();
-    found.bytes.assign(bytes.begin(), bytes.end());
-    broker::complete_served_record(record.entry.entry.view(), record.offset, record.size, found.offset,
-                                   found.bytes.data());
+    std::optional<storage::settled_record> settled;
+    if (record.command.kind == broker::command_kind::message) {
+        const auto offset = search.find(record.queue, position);
+        if (!offset.ok())
+            return offset.failure();
+        if (!*offset)
+            return nothing{};
+        found.offset = **offset;
+    } else {
+        auto brought = settled_at(environment, position, found.queue);
+        if (!brought.ok())
+            return brought.failure();
+        if (!*brought)
+            return nothing{};
+        settled = *brought;
+        found.offset = settled->offset;
+    }
+    const auto served = broker::served_record::of(record.entry.entry.view(), record.offset, settled);
+    if (!served.ok())
+        return served.failure();
+    found.bytes.resize(served->size());
+    served->write(found.offset, found.bytes.data());
     return nothing{std::move(found)};
 }
 

@@ -12,18 +12,6 @@
 namespace holdfast::broker {
 namespace {
 
-// Bytes behind the record in the payload.
-std::uint32_t trailer_bytes(command_kind kind) {
-    switch (kind) {
-    case command_kind::half:
-        return half_trailer_bytes;
-    case command_kind::delayed:
-        return delayed_trailer_bytes;
-    default:
-        return 0;
-    }
-}
-
 using complaint = std::optional<std::string>;
 
 complaint differs(const char* what, std::int64_t record, std::int64_t expected) {
@@ -40,7 +28,7 @@ complaint check_record(const command_view& command, log_position position, const
         return "the stored record can't be read: " + record.failure().message;
     if (!record->body_is_intact())
         return "the body of the message does not match its checksum (bodyCRC)";
-    const auto size = header.size - trailer_bytes(header.kind);
+    const auto size = static_cast<std::int64_t>(header.size - trailer_bytes(header.kind));
     const auto tag = record->property(protocol::property::tags).value_or("");
     const auto hash = tag.empty() ? 0 : static_cast<std::int64_t>(protocol::java_hash(tag));
     for (auto& wrong : {differs("the size", record->size, size),

@@ -11,10 +11,10 @@
 //         20      1  kind     command_kind
 //         21      3  zero
 //
-// "record" are the kinds message, half and delayed: their payload begins with RocketMQ's stored record
-// (protocol reference 5.1) with queueOffset 0: queue offsets are given out by apply and patched in when the
-// record is read. `back` lets a reader who holds only a message's position (clients do) find and verify the
-// entry around it.
+// "record" are the kinds message, half, delayed and their lean forms: their payload begins with RocketMQ's
+// stored record (protocol reference 5.1) with queueOffset 0: queue offsets are given out by apply and patched
+// in when the record is read (served_record.hpp). `back` lets a reader who holds only a message's position
+// (clients do) find and verify the entry around it.
 #pragma once
 
 #include "base/bytes.hpp"
@@ -43,22 +43,36 @@ enum class command_kind : std::uint8_t {
     topic_create = 10, // payload: topic_config
     group_create = 11, // payload: group_config
     // Messages that are in no queue yet: a stored record and a trailer (delivery_records.hpp).
-    half = 12,    // waits for its transaction's decision
-    delayed = 15, // waits for its time
-    decisions = 13,
+    half = 12,      // waits for its transaction's decision; written by older builds
+    delayed = 15,   // waits for its time
+    decisions = 13, // written by older builds
     half_checks = 14,
     deliveries = 16,
     delayed_cancel = 17,
     queue_locks = 18, // payload: lock_changes
     members = 19,     // payload: members.hpp; its entry has storage::members_flag
+    // The same as half and delayed, but without REAL_TOPIC and REAL_QID in the record: its topic and queue
+    // say it already, and whoever serves the record adds them.
+    lean_half = 20,
+    lean_delayed = 21,
+    packed_decisions = 22, // the same as decisions, in few bytes
 };
 
 using storage::command_header_size; // the log finds an entry by a command's `back`, so it knows the header
                                     // too
 inline constexpr std::size_t command_alignment = 8;
 
+[[nodiscard]] constexpr bool is_half(command_kind kind) {
+    return kind == command_kind::half || kind == command_kind::lean_half;
+}
+[[nodiscard]] constexpr bool is_delayed(command_kind kind) {
+    return kind == command_kind::delayed || kind == command_kind::lean_delayed;
+}
+[[nodiscard]] constexpr bool is_lean(command_kind kind) {
+    return kind == command_kind::lean_half || kind == command_kind::lean_delayed;
+}
 [[nodiscard]] constexpr bool has_record(command_kind kind) {
-    return kind == command_kind::message || kind == command_kind::half || kind == command_kind::delayed;
+    return kind == command_kind::message || is_half(kind) || is_delayed(kind);
 }
 
 struct command_header {

@@ -5,6 +5,7 @@
 #include "protocol/stored_message.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace holdfast::broker {
 namespace {
@@ -25,6 +26,78 @@ result<std::uint32_t> record_size(byte_view payload, std::size_t trailer, std::s
     if (payload.size() - trailer != size)
         return malformed(what);
     return size;
+}
+
+// --- lists of decisions
+
+constexpr std::size_t unpacked_decision_bytes = 21;
+constexpr std::ptrdiff_t longest_decision_run = 0xFFFF;
+// Of positions in units of eight.
+constexpr std::uint64_t places = std::uint64_t{1} << 61U;
+
+// Small numbers of either sign as small numbers.
+std::uint64_t fold(std::uint64_t difference) {
+    return difference << 1U ^ (difference >> 63U != 0 ? ~std::uint64_t{0} : 0);
+}
+std::uint64_t unfold(std::uint64_t folded) {
+    return folded >> 1U ^ ((folded & 1U) != 0 ? ~std::uint64_t{0} : 0);
+}
+
+void put_number(field_writer& out, std::uint64_t number) {
+    for (; number >= 0x80U; number >>= 7U)
+        out.put(static_cast<std::uint8_t>(number | 0x80U));
+    out.put(static_cast<std::uint8_t>(number));
+}
+
+std::optional<std::uint64_t> take_number(field_reader& in) {
+    std::uint64_t number = 0;
+    for (unsigned shift = 0; shift < 63; shift += 7) { // the largest has 63 bits
+        const auto digits = in.take<std::uint8_t>();
+        number |= std::uint64_t{digits & 0x7FU} << shift;
+        if (digits < 0x80U)
+            return in.ok() ? std::optional{number} : std::nullopt;
+    }
+    return std::nullopt;
+}
+
+result<std::vector<decision>> decode_unpacked(byte_view bytes) {
+    if (bytes.size() % unpacked_decision_bytes != 0)
+        return malformed("decisions of transactions");
+    std::vector<decision> decisions(bytes.size() / unpacked_decision_bytes);
+    field_reader in{bytes};
+    for (auto& decided : decisions) {
+        decided.half = log_position{in.take<std::uint64_t>()};
+        decided.number = in.take<std::int64_t>();
+        decided.group_checksum = in.take<std::uint32_t>();
+        decided.kind = static_cast<decision_kind>(in.take<std::uint8_t>());
+        if (decided.kind != decision_kind::commit && decided.kind != decision_kind::rollback)
+            return malformed("decisions of transactions");
+    }
+    return decisions;
+}
+
+result<std::vector<decision>> decode_packed(byte_view bytes) {
+    std::vector<decision> decisions;
+    field_reader in{bytes};
+    std::uint64_t place = 0;
+    while (in.remaining() > 0) {
+        const auto checksum = in.take<std::uint32_t>();
+        auto left = in.take<std::uint16_t>();
+        if (left == 0 || left > in.remaining()) // each takes a byte at least
+            return malformed("decisions of transactions");
+        for (; left > 0; --left) {
+            const auto number = take_number(in);
+            if (!number)
+                return malformed("decisions of transactions");
+            place += unfold(*number >> 1U);
+            if (place >= places)
+                return malformed("decisions of transactions");
+            const auto half = place * command_alignment;
+            decisions.push_back({log_position{half}, static_cast<std::int64_t>(half), checksum,
+                                 (*number & 1U) != 0 ? decision_kind::commit : decision_kind::rollback});
+        }
+    }
+    return decisions;
 }
 
 } // namespace
@@ -67,30 +140,32 @@ std::uint32_t group_checksum_of(std::string_view group) {
     return crc32c(as_bytes(group));
 }
 
+bool may_name_a_half(const decision& decided) {
+    return decided.half.value() % command_alignment == 0 &&
+           decided.number == static_cast<std::int64_t>(decided.half.value());
+}
+
 std::string encode(const std::vector<decision>& decisions) {
     field_writer out;
-    for (const auto& decided : decisions)
-        out.put(decided.half.value())
-            .put(decided.number)
-            .put(decided.group_checksum)
-            .put(static_cast<std::uint8_t>(decided.kind));
+    std::uint64_t previous = 0;
+    for (auto first = decisions.begin(); first != decisions.end();) {
+        const auto checksum = first->group_checksum;
+        const auto longest = first + std::min<std::ptrdiff_t>(decisions.end() - first, longest_decision_run);
+        const auto last =
+            std::find_if(first, longest, [&](const decision& one) { return one.group_checksum != checksum; });
+        out.put(checksum).put(static_cast<std::uint16_t>(last - first));
+        for (; first != last; ++first) {
+            HOLDFAST_CHECK(may_name_a_half(*first));
+            const auto place = first->half.value() / command_alignment;
+            put_number(out, fold(place - previous) << 1U | (first->kind == decision_kind::commit ? 1U : 0U));
+            previous = place;
+        }
+    }
     return out.take();
 }
 
-result<std::vector<decision>> decode_decisions(byte_view bytes) {
-    if (bytes.size() % decision_bytes != 0)
-        return malformed("decisions of transactions");
-    std::vector<decision> decisions(bytes.size() / decision_bytes);
-    field_reader in{bytes};
-    for (auto& decided : decisions) {
-        decided.half = log_position{in.take<std::uint64_t>()};
-        decided.number = in.take<std::int64_t>();
-        decided.group_checksum = in.take<std::uint32_t>();
-        decided.kind = static_cast<decision_kind>(in.take<std::uint8_t>());
-        if (decided.kind != decision_kind::commit && decided.kind != decision_kind::rollback)
-            return malformed("decisions of transactions");
-    }
-    return decisions;
+result<std::vector<decision>> decode_decisions(command_kind kind, byte_view bytes) {
+    return kind == command_kind::packed_decisions ? decode_packed(bytes) : decode_unpacked(bytes);
 }
 
 std::string encode(const std::vector<half_check>& checks) {

@@ -1,12 +1,14 @@
 #include "broker/message_intake.hpp"
 
 #include "broker/delivery_records.hpp"
+#include "broker/served_record.hpp"
 #include "protocol/batch.hpp"
 #include "protocol/names.hpp"
 #include "protocol/properties.hpp"
 #include "protocol/stored_message.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace holdfast::broker {
@@ -49,6 +51,18 @@ half_trailer trailer_of(byte_view record, std::int32_t immunity_ms) {
     trailer.group_at = static_cast<std::uint32_t>(as_bytes(group).data() - record.data());
     trailer.group_size = static_cast<std::uint16_t>(group.size());
     return trailer;
+}
+
+// What is added when the record is served has its room, too (T20). Consumers of such messages find their
+// origin there, as RocketMQ's do (T26).
+result<void> room_when_served(command_kind kind, const protocol::stored_message& message) {
+    if (!is_lean(kind))
+        return {};
+    auto added = message.properties_bytes() - message.properties.size();
+    added += origin_bytes(message.topic, message.queue);
+    if (is_half(kind))
+        added += check_times_bytes(std::numeric_limits<std::uint32_t>::max());
+    return protocol::check_properties_size(message.properties, added);
 }
 
 } // namespace
@@ -163,16 +177,11 @@ result<void> message_intake::check_room(const protocol::send_message_request& re
 }
 
 std::string_view message_intake::added_properties(const protocol::send_message_request& request,
-                                                  const send_properties& meant, const topic_config& topic,
-                                                  queue_number queue, bool half) {
-    if (!half && !meant.due)
+                                                  const send_properties& meant, bool half) {
+    if (!half || !meant.producer_group.empty())
         return cluster_property_;
-    // Consumers of such messages find their origin here, as RocketMQ's do (T26).
     added_ = cluster_property_;
-    protocol::append_property(added_, property::real_topic, topic.name);
-    protocol::append_property(added_, property::real_queue_id, std::to_string(queue.value()));
-    if (half && meant.producer_group.empty())
-        protocol::append_property(added_, property::producer_group, request.producer_group);
+    protocol::append_property(added_, property::producer_group, request.producer_group);
     return added_;
 }
 
@@ -220,16 +229,19 @@ std::optional<refusal> message_intake::add(const protocol::send_message_request&
     message.body = body;
     message.topic = topic.name;
     message.properties = meant->text;
-    message.more_properties = added_properties(request, *meant, topic, queue, half);
+    message.more_properties = added_properties(request, *meant, half);
     if (const auto leave_room = check_room(request, *meant, topic); !leave_room.ok())
         return illegal(leave_room.failure().message);
     if (const auto fits = message.check(); !fits.ok())
         return illegal(fits.failure().message);
+    const auto kind = half         ? command_kind::lean_half
+                      : meant->due ? command_kind::lean_delayed
+                                   : command_kind::message;
+    if (const auto fits = room_when_served(kind, message); !fits.ok())
+        return illegal(fits.failure().message);
     places.push_back(static_cast<std::uint32_t>(draft.next_payload()));
-    const auto kind = half ? command_kind::half : meant->due ? command_kind::delayed : command_kind::message;
     const auto size = message.size();
-    const auto trailer = half ? half_trailer_bytes : meant->due ? delayed_trailer_bytes : 0;
-    const auto to = draft.add_record(kind, {topic.id, queue}, meant->tags, size + trailer);
+    const auto to = draft.add_record(kind, {topic.id, queue}, meant->tags, size + trailer_bytes(kind));
     protocol::write_stored_message(to.data(), message);
     if (half)
         encode(trailer_of(to.first(size), meant->immunity_ms), to.data() + size);

@@ -81,8 +81,7 @@ class message_intake {
                                           const send_properties& meant, const topic_config& topic) const;
     // What the broker adds to the properties.
     std::string_view added_properties(const protocol::send_message_request& request,
-                                      const send_properties& meant, const topic_config& topic,
-                                      queue_number queue, bool half);
+                                      const send_properties& meant, bool half);
     std::string_view without_transaction(std::string_view properties);
 
     intake_settings settings_;

@@ -214,7 +214,7 @@ storage::entry_header replica::seal(entry_draft& draft, log_position position, t
         const auto record = bytes.subspan(command->payload_offset, command->header.size);
         protocol::patch_physical_offset(record.data(), position + command->payload_offset);
         protocol::patch_store_timestamp(record.data(), header.timestamp);
-        if (command->header.kind == command_kind::delayed)
+        if (is_delayed(command->header.kind))
             settle_due(record.data(), record.size(), header.timestamp);
     }
     header.count = draft.count();

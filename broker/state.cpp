@@ -37,9 +37,12 @@ result<void> state::apply_commands(application& what) {
                        {what.position + command->payload_offset, header.size, header.tags}));
             break;
         case command_kind::half:
+        case command_kind::lean_half:
         case command_kind::decisions:
+        case command_kind::packed_decisions:
         case command_kind::half_checks:
         case command_kind::delayed:
+        case command_kind::lean_delayed:
         case command_kind::deliveries:
         case command_kind::delayed_cancel:
             applied = apply_delivery(*command, what);

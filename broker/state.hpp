@@ -183,7 +183,7 @@ class state {
     // state_deliveries.cpp
     result<void> apply_delivery(const command_view& command, application& what);
     result<void> add_half(const command_view& command, application& what);
-    result<void> decide(byte_view payload, application& what);
+    result<void> decide(const command_view& command, application& what);
     queue_offset decide(const decision& decided, application& what);
     result<void> check_halves(byte_view payload, application& what);
     void give_up(const half_message& half, application& what);

@@ -1,7 +1,9 @@
 // The part of state that is about messages which are in no queue yet: halves and delayed ones.
 #include "broker/command.hpp"
+#include "broker/served_record.hpp"
 #include "broker/state.hpp"
 #include "protocol/names.hpp"
+#include "protocol/stored_message.hpp"
 #include "storage/entry.hpp"
 
 #include <algorithm>
@@ -16,17 +18,24 @@ timestamp_ms time_of(byte_view entry) {
     return header->timestamp;
 }
 
+std::uint8_t kept_checks(const half_message& half) {
+    return static_cast<std::uint8_t>(std::min<std::uint16_t>(half.checks, 0xFF));
+}
+
 } // namespace
 
 result<void> state::apply_delivery(const command_view& command, application& what) {
     switch (command.header.kind) {
     case command_kind::half:
+    case command_kind::lean_half:
         return add_half(command, what);
     case command_kind::decisions:
-        return decide(command.payload, what);
+    case command_kind::packed_decisions:
+        return decide(command, what);
     case command_kind::half_checks:
         return check_halves(command.payload, what);
     case command_kind::delayed:
+    case command_kind::lean_delayed:
         return park(command, what);
     case command_kind::deliveries:
         return deliver(command.payload, what);
@@ -51,10 +60,14 @@ result<void> state::add_half(const command_view& command, application& what) {
     const auto payload = decode_half(command.payload);
     if (!payload.ok())
         return payload.failure();
+    const auto record = protocol::decode_stored_message(command.payload);
+    if (!record.ok())
+        return record.failure();
     half_message half;
     half.position = what.position + command.payload_offset;
     half.queue = {command.header.topic, command.header.queue};
-    half.size = payload->record_size;
+    half.size = served_size(command.header.kind, *record);
+    half.topic_bytes = static_cast<std::uint8_t>(record->topic.size());
     half.tags = command.header.tags;
     half.stored = time_of(what.entry);
     half.immunity_ms = payload->immunity_ms;
@@ -63,8 +76,8 @@ result<void> state::add_half(const command_view& command, application& what) {
     return {};
 }
 
-result<void> state::decide(byte_view payload, application& what) {
-    const auto decisions = decode_decisions(payload);
+result<void> state::decide(const command_view& command, application& what) {
+    const auto decisions = decode_decisions(command.header.kind, command.payload);
     if (!decisions.ok())
         return decisions.failure();
     for (const auto& decided : *decisions)
@@ -77,7 +90,8 @@ queue_offset state::decide(const decision& decided, application& what) {
     if (verdict.half == nullptr)
         return verdict.refusal;
     const auto& half = *verdict.half;
-    storage::settled_record settled{half.position, storage::record_fate::rolled_back, queue_offset{-1}};
+    storage::settled_record settled{half.position, storage::record_fate::rolled_back, queue_offset{-1},
+                                    time_of(what.entry), kept_checks(half)};
     auto outcome = decision_outcome::rolled_back;
     if (decided.kind == decision_kind::commit) {
         outcome = refer(half.queue, half.position, half.size, half.tags, what);
@@ -114,8 +128,11 @@ void state::give_up(const half_message& half, application& what) {
     const auto topic = find_topic(protocol::check_exhausted_topic);
     if (!topic)
         return;
-    const auto offset = refer({topic->id, queue_number{0}}, half.position, half.size, half.tags, what);
-    what.changes.settled.push_back({half.position, storage::record_fate::given_up, offset});
+    const auto checks = kept_checks(half);
+    const auto offset = refer({topic->id, queue_number{0}}, half.position,
+                              given_up_size(half.size, half.topic_bytes, checks), half.tags, what);
+    what.changes.settled.push_back(
+        {half.position, storage::record_fate::given_up, offset, time_of(what.entry), checks});
     what.changes.halves_settled.push_back(half.position);
     halves_.remove(half.position);
 }
@@ -127,11 +144,14 @@ result<void> state::park(const command_view& command, application& what) {
     const auto payload = decode_delayed(command.payload);
     if (!payload.ok())
         return payload.failure();
+    const auto message = protocol::decode_stored_message(command.payload);
+    if (!message.ok())
+        return message.failure();
     const auto record = what.position + command.payload_offset;
     what.offsets.push_back(queue_offset{static_cast<std::int64_t>(record.value())});
     what.changes.delayed.push_back({{payload->due, record},
                                     {command.header.topic, command.header.queue},
-                                    payload->record_size,
+                                    served_size(command.header.kind, *message),
                                     command.header.tags});
     what.changes.blocks.push_back(ledger_.parked(record));
     return {};
@@ -147,6 +167,7 @@ result<void> state::deliver(byte_view payload, application& what) {
         what.offsets.push_back(queue_offset{-1});
         return {};
     }
+    const auto when = time_of(what.entry);
     std::int64_t delivered = 0;
     for (const auto& message : due->messages) {
         const auto record = message.key.position;
@@ -157,7 +178,7 @@ result<void> state::deliver(byte_view payload, application& what) {
         what.changes.settled.push_back(
             {record,
              offset >= queue_offset{0} ? storage::record_fate::queued : storage::record_fate::topic_gone,
-             offset});
+             offset, when});
         what.changes.blocks.push_back(ledger_.unparked(record));
         ++delivered;
     }
@@ -177,7 +198,8 @@ result<void> state::cancel(byte_view payload, application& what) {
     }
     std::erase_if(cancelled->keys, [&](const auto& key) { return key.position < first_position_; });
     for (const auto& key : cancelled->keys) {
-        what.changes.settled.push_back({key.position, storage::record_fate::cancelled, queue_offset{-1}});
+        what.changes.settled.push_back(
+            {key.position, storage::record_fate::cancelled, queue_offset{-1}, time_of(what.entry)});
         what.changes.blocks.push_back(ledger_.unparked(key.position));
     }
     delay_.version = cancelled->version + 1;

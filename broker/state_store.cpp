@@ -78,6 +78,7 @@ std::string encode_half(const half_message& half) {
         .put(half.immunity_ms)
         .put(half.checks)
         .put(half.last_checked.value())
+        .put(half.topic_bytes)
         .put_text(*half.group)
         .take();
 }
@@ -89,8 +90,9 @@ std::string_view decode_half_into(field_reader& in, half_message& half) {
     half.tags = in.take<std::int32_t>();
     half.stored = timestamp_ms{in.take<std::int64_t>()};
     half.immunity_ms = in.take<std::int32_t>();
-    half.checks = in.take<std::uint32_t>();
+    half.checks = in.take<std::uint16_t>();
     half.last_checked = timestamp_ms{in.take<std::int64_t>()};
+    half.topic_bytes = in.take<std::uint8_t>();
     return in.take_text();
 }
 

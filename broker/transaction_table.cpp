@@ -16,7 +16,8 @@ constexpr std::size_t chunk_halves = 64;
 bool operator==(const half_message& one, const half_message& other) {
     return one.position == other.position && one.queue == other.queue && one.size == other.size &&
            one.tags == other.tags && one.stored == other.stored && one.immunity_ms == other.immunity_ms &&
-           one.checks == other.checks && one.last_checked == other.last_checked && *one.group == *other.group;
+           one.checks == other.checks && one.last_checked == other.last_checked &&
+           one.topic_bytes == other.topic_bytes && *one.group == *other.group;
 }
 
 const half_message& transaction_table::add(half_message half, std::string_view group) {

@@ -22,11 +22,12 @@ namespace holdfast::broker {
 struct half_message {
     log_position position;  // of its record
     queue_key queue;        // where it goes when it is committed
-    std::uint32_t size = 0; // of the record
+    std::uint32_t size = 0; // of the record as it is served
     std::int32_t tags = 0;
     timestamp_ms stored;
     std::int32_t immunity_ms = -1; // not checked before this age; -1: the broker's transactionTimeOut
-    std::uint32_t checks = 0;      // sent to producers so far
+    std::uint16_t checks = 0;      // sent to producers so far
+    std::uint8_t topic_bytes = 0;  // of its topic's name
     timestamp_ms last_checked;
     std::shared_ptr<const std::string> group; // producer group; one copy for all its halves
 

@@ -74,6 +74,9 @@ void print_transaction(const json& page) {
     const auto& delay = page.at("delay");
     if (!delay.is_null())
         fmt::print("  delayed       until {}: {}\n", time_text(delay.at("due")), text_of(delay.at("state")));
+    if (!delay.is_null() && delay.contains("recallHandle") && !delay.at("recallHandle").is_null())
+        fmt::print("                to take it back: holdfast delayed cancel {} {}\n",
+                   text_of(page.at("place").at("topic")), text_of(delay.at("recallHandle")));
 }
 
 void print_group(const json& group) {
@@ -169,6 +172,12 @@ int run_explain(std::span<const std::string> arguments) {
     const auto matches = parsed.at("matches").get<std::size_t>();
     if (words.count("json") != 0)
         fmt::print("{}\n", parsed.dump(2));
+    if (parsed.value("standing", "") == "expired") {
+        if (words.count("json") == 0)
+            fmt::print("message {}: expired; retention has removed it, the log begins at position {}\n", key,
+                       text_of(parsed.at("logFirst")));
+        return exit_done;
+    }
     if (matches == 0) {
         fmt::print(stderr,
                    "holdfast: no message has the id or key '{}'{}; a new one can be found after a second\n",

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint8_t settled_tag = 'd';
 constexpr unsigned block_bits = 20;
-constexpr std::size_t settled_bytes = 13;
+constexpr std::size_t settled_bytes = 22;
 
 std::uint64_t block_of(log_position position) {
     return position.value() >> block_bits;
@@ -28,7 +28,9 @@ void append(std::string& value, const settled_record& record) {
     const auto place = record.position.value() & ((1U << block_bits) - 1);
     store_little(raw, static_cast<std::uint32_t>(place));
     store_little(raw + 4, static_cast<std::uint8_t>(record.fate));
-    store_little(raw + 5, record.offset.value());
+    store_little(raw + 5, record.checks);
+    store_little(raw + 6, record.offset.value());
+    store_little(raw + 14, record.when.value());
     value.append(as_text(raw));
 }
 
@@ -36,7 +38,8 @@ settled_record decode(const std::byte* from, std::uint64_t block) {
     const auto place = load_little<std::uint32_t>(from);
     return {log_position{(block << block_bits) | place},
             static_cast<record_fate>(load_little<std::uint8_t>(from + 4)),
-            queue_offset{load_little<std::int64_t>(from + 5)}};
+            queue_offset{load_little<std::int64_t>(from + 6)},
+            timestamp_ms{load_little<std::int64_t>(from + 14)}, load_little<std::uint8_t>(from + 5)};
 }
 
 std::optional<settled_record> find_in(std::string_view value, log_position record) {
@@ -49,11 +52,21 @@ std::optional<settled_record> find_in(std::string_view value, log_position recor
     return std::nullopt;
 }
 
+bool by_position(const settled_record& one, const settled_record& other) {
+    return one.position < other.position;
+}
+
+// `settled` is sorted.
+std::optional<settled_record> find_in(const std::vector<settled_record>& settled, log_position record) {
+    const auto found =
+        std::lower_bound(settled.begin(), settled.end(), settled_record{record, {}, {}, {}, 0}, by_position);
+    return found != settled.end() && found->position == record ? std::optional{*found} : std::nullopt;
+}
+
 } // namespace
 
 void put_settled(derived_batch& batch, std::vector<settled_record> settled, log_position last_entry) {
-    std::sort(settled.begin(), settled.end(),
-              [](const auto& one, const auto& other) { return one.position < other.position; });
+    std::sort(settled.begin(), settled.end(), by_position);
     for (auto first = settled.begin(); first != settled.end();) {
         const auto block = block_of(first->position);
         auto key = block_prefix(block);
@@ -117,6 +130,25 @@ result<std::optional<settled_record>> delivery_index::find(log_position record) 
     if (!scanned.ok())
         return scanned.failure();
     return found;
+}
+
+result<std::optional<settled_record>> delivery_index::find(log_position record, settled_block& near) const {
+    if (auto recent = find_recent(record))
+        return recent;
+    const auto block = block_of(record);
+    if (near.block_ == block)
+        if (auto known = find_in(near.records_, record))
+            return known;
+    // Another block, or it was settled since this one was read.
+    near.block_ = block;
+    near.records_.clear();
+    auto scanned =
+        for_each_settled(store_, log_position{block << block_bits}, log_position{(block + 1) << block_bits},
+                         [&](const auto& one) { near.records_.push_back(one); });
+    if (!scanned.ok())
+        return scanned.failure();
+    std::sort(near.records_.begin(), near.records_.end(), by_position);
+    return find_in(near.records_, record);
 }
 
 } // namespace holdfast::storage

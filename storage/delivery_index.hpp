@@ -2,8 +2,8 @@
 // delayed messages. Once settled, for ever: a record is settled at most once.
 //
 //   key    'd' | block u64 (record position >> 20) | last entry of the checkpoint u64   big-endian, 17 bytes
-//   value  of each record settled since the checkpoint before: u32 place in the block | u8 fate | i64 offset
-//          little-endian, 13 bytes
+//   value  of each record settled since the checkpoint before: u32 place in the block | u8 fate | u8 checks |
+//          i64 offset | i64 when     little-endian, 22 bytes
 //
 // What no checkpoint has taken yet is in memory.
 //
@@ -36,6 +36,8 @@ struct settled_record {
     log_position position; // of the record
     record_fate fate{};
     queue_offset offset{-1}; // queued, given_up: where in its queue
+    timestamp_ms when{};     // the entry's that settled it
+    std::uint8_t checks = 0; // of a half: how often producers were asked; 255 = 255 or more
 
     friend bool operator==(const settled_record&, const settled_record&) = default;
 };
@@ -48,6 +50,13 @@ void forget_settled_below(derived_batch& batch, log_position first);
 // All of records in [first, last), not in order. For audits.
 result<void> for_each_settled(const derived_store& store, log_position first, log_position last,
                               const std::function<void(const settled_record&)>& visit);
+
+// What a reader remembers between look-ups of neighbours: those of one block.
+class settled_block {
+    friend class delivery_index;
+    std::uint64_t block_ = 0;
+    std::vector<settled_record> records_; // by position
+};
 
 class delivery_index {
   public:
@@ -62,6 +71,8 @@ class delivery_index {
 
     // Nothing: not settled yet, or never a record of that sort.
     [[nodiscard]] result<std::optional<settled_record>> find(log_position record) const;
+    // The same, for who looks for many that are near to each other.
+    [[nodiscard]] result<std::optional<settled_record>> find(log_position record, settled_block& near) const;
     // Only among what no checkpoint has taken yet; never waits for the disk.
     [[nodiscard]] std::optional<settled_record> find_recent(log_position record) const;
 

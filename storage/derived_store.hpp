@@ -86,7 +86,7 @@ class derived_store {
   public:
     // Raised whenever keys or values change their meaning; stores of another format are refused, not guessed
     // at.
-    static constexpr std::uint32_t format_version = 1;
+    static constexpr std::uint32_t format_version = 2;
 
     // Opens or creates the store of the log named `log_id` (a uuid as text, at most 64 bytes, not empty). The
     // directory and its parents are created; a new store is on disk, bound to the log, when this returns.

@@ -133,18 +133,18 @@ class data_directory {
             send(topic, queue);
     }
     log_position prepare(const std::string& topic, std::uint32_t queue) {
-        return add_record(broker::command_kind::half, topic, queue, broker::half_trailer_bytes,
+        return add_record(broker::command_kind::lean_half, topic, queue, broker::half_trailer_bytes,
                           [](std::byte* to) { broker::encode(broker::half_trailer{}, to); });
     }
     log_position delay(const std::string& topic, std::uint32_t queue, std::int64_t due_ms) {
-        return add_record(broker::command_kind::delayed, topic, queue, broker::delayed_trailer_bytes,
+        return add_record(broker::command_kind::lean_delayed, topic, queue, broker::delayed_trailer_bytes,
                           [&](std::byte* to) { store_little(to, -due_ms); });
     }
     void decide(log_position half, broker::decision_kind kind) {
         const auto* const known = state().halves().find(half);
         ASSERT_NE(known, nullptr);
         broker::entry_draft draft;
-        draft.add(broker::command_kind::decisions,
+        draft.add(broker::command_kind::packed_decisions,
                   broker::encode(std::vector<broker::decision>{
                       {half, known->number(), broker::group_checksum_of(*known->group), kind}}));
         append(std::move(draft));

@@ -239,10 +239,10 @@ void actor_fixture::spawn_services() {
         return {[this](read_atom, const read_job_ptr& job) { reads.push_back(job); }, [](tick_atom) {},
                 [this](query_atom, queue_key, timestamp_ms time) { return offset_at(time); }};
     }));
-    environment->transactions = system_->spawn(
-        transaction_coordinator, std::shared_ptr<const session_environment>{environment},
-        transaction_coordinator_state::record_reader{
-            [this](log_position position, std::uint32_t size) { return read_half(position, size); }});
+    environment->transactions =
+        system_->spawn(transaction_coordinator, std::shared_ptr<const session_environment>{environment},
+                       transaction_coordinator_state::entry_reader{
+                           [this](log_position position) { return read_half(position); }});
     track(environment->transactions);
     track(environment->directory);
     track(environment->name_service);
@@ -275,11 +275,11 @@ void actor_fixture::lead() {
     flush_all();
 }
 
-result<shared_bytes> actor_fixture::read_half(log_position position, std::uint32_t size) {
-    const auto entry = cache.find_containing(position);
+result<storage::cached_entry> actor_fixture::read_half(log_position position) {
+    auto entry = cache.find_containing(position);
     if (!entry || unreadable.contains(position))
         return error{errc::corrupted, "unreadable, as the test wants it"};
-    return entry->entry.slice(position - entry->position, size);
+    return std::move(*entry);
 }
 
 appender_actor actor_fixture::listener(const std::shared_ptr<heard_outcomes>& heard) {

@@ -218,7 +218,7 @@ class actor_fixture : public ::testing::Test {
   private:
     void spawn_log();
     void spawn_services();
-    [[nodiscard]] result<shared_bytes> read_half(log_position position, std::uint32_t size);
+    [[nodiscard]] result<storage::cached_entry> read_half(log_position position);
 
     storage::testing::temporary_directory directory_;
     std::unique_ptr<storage::derived_store> store_;

@@ -82,7 +82,7 @@ class random_checks {
             if (random_.one_in(3))
                 half.immunity_ms = static_cast<std::int32_t>(random_.below(longest_immunity_ms));
             if (random_.one_in(5)) {
-                half.checks = 1 + random_.below(rules_.most_checks);
+                half.checks = static_cast<std::uint16_t>(1 + random_.below(rules_.most_checks));
                 half.last_checked = now_ - random_.below(5'000);
             }
             half.group = std::make_shared<const std::string>(any_group());

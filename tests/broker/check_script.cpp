@@ -54,7 +54,7 @@ class script_runner {
         half.position = half_of(event);
         half.stored = timestamp_ms{event.number("at", 0)};
         half.immunity_ms = static_cast<std::int32_t>(event.number("immunity", -1));
-        half.checks = static_cast<std::uint32_t>(event.number("checks", 0));
+        half.checks = static_cast<std::uint16_t>(event.number("checks", 0));
         half.last_checked = timestamp_ms{event.number("last", 0)};
         half.group = std::make_shared<const std::string>(event.arguments.at("group"));
         undecided_[half.position] = half;

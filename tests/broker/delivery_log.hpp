@@ -4,12 +4,16 @@
 
 #include "broker/delivery_records.hpp"
 #include "broker/entry_draft.hpp"
+#include "broker/served_record.hpp"
 #include "broker/transaction_table.hpp"
 #include "protocol/names.hpp"
+#include "protocol/stored_message.hpp"
 #include "storage/delivery_index.hpp"
 #include "storage/entry.hpp"
 #include "tests/broker/random_log.hpp"
+#include "tests/broker/unpacked_decisions.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <vector>
@@ -23,14 +27,23 @@ struct modelled_half {
     std::uint32_t checks = 0;
 };
 
+struct modelled_record {
+    std::string topic;
+    queue_number queue;
+    bool lean = false;
+};
+
 struct delivery_model {
     std::map<std::string, topic_id, std::less<>> topics;   // those there are
     std::map<queue_key, std::vector<log_position>> queues; // every record that is in one of them, in order
     std::map<log_position, modelled_half> halves;
     std::map<delay_key, queue_key> delayed;
     std::map<log_position, storage::settled_record> settled;
+    std::map<log_position, modelled_record> records; // halves and delayed ones
     delay_progress delay;
 };
+
+inline constexpr std::string_view group_property{"PGROUP\1ggg\2", 11};
 
 class delivery_log {
   public:
@@ -112,22 +125,31 @@ class delivery_log {
         }
     }
 
-    // A record's bytes do not matter to state, but its size does.
     std::pair<log_position, std::span<std::byte>> record(entry_draft& draft, command_kind kind,
-                                                         queue_key queue, std::size_t trailer,
-                                                         const logged_entry& entry) {
-        const auto size = 91 + random_.below(40);
+                                                         queue_key queue, const logged_entry& entry) {
+        const std::string body(random_.below(40), 'b');
+        const auto& topic = names_.at(queue.topic);
+        protocol::stored_message message;
+        message.queue = queue.queue;
+        message.stored = timestamp_ms{now_};
+        message.body = as_bytes(body);
+        message.topic = topic;
+        message.properties = group_property;
         const auto place = draft.next_payload();
-        const auto to = draft.add_record(kind, queue, any_tag(), size + trailer);
-        std::fill(to.begin(), to.end(), std::byte{'g'});
-        store_big(to.data(), static_cast<std::uint32_t>(size));
-        return {entry.position + place, to.subspan(size)};
+        message.position = entry.position + place;
+        const auto to = draft.add_record(kind, queue, any_tag(), message.size() + trailer_bytes(kind));
+        protocol::write_stored_message(to.data(), message);
+        if (kind != command_kind::message)
+            model_.records[message.position] = {topic, queue.queue, is_lean(kind)};
+        group_at_ = static_cast<std::uint32_t>(message.size() - group_property.size() + 7);
+        return {message.position, to.subspan(message.size())};
     }
 
     void put_topic(entry_draft& draft, std::string_view name) {
         topic_config topic;
         topic.name = name;
         draft.add(command_kind::topic_put, encode(topic));
+        names_.emplace(topic_id{next_topic_}, name);
         model_.topics.emplace(name, topic_id{next_topic_++});
     }
 
@@ -153,29 +175,32 @@ class delivery_log {
         return queue_offset{static_cast<std::int64_t>(queued.size() - 1)};
     }
 
-    void settle(log_position position, storage::record_fate fate, queue_offset offset) {
-        model_.settled[position] = {position, fate, offset};
+    void settle(log_position position, storage::record_fate fate, queue_offset offset,
+                std::uint32_t checks = 0) {
+        model_.settled[position] = {position, fate, offset, timestamp_ms{now_},
+                                    static_cast<std::uint8_t>(checks)};
     }
     // Into its queue, or into none when the topic is gone.
-    queue_offset deliver_to(queue_key queue, log_position position) {
+    queue_offset deliver_to(queue_key queue, log_position position, std::uint32_t checks = 0) {
         const auto offset = give(queue, position);
         settle(position,
                offset < queue_offset{0} ? storage::record_fate::topic_gone : storage::record_fate::queued,
-               offset);
+               offset, checks);
         return offset;
     }
 
     void message(entry_draft& draft, logged_entry& entry) {
         const auto queue = any_queue();
-        const auto [position, trailer] = record(draft, command_kind::message, queue, 0, entry);
+        const auto [position, trailer] = record(draft, command_kind::message, queue, entry);
         entry.offsets.push_back(give(queue, position));
     }
 
     void half(entry_draft& draft, logged_entry& entry) {
         const auto queue = any_queue();
         const auto group_size = static_cast<std::uint16_t>(1 + random_.below(3));
-        const auto [position, trailer] = record(draft, command_kind::half, queue, half_trailer_bytes, entry);
-        encode(half_trailer{-1, 50, group_size}, trailer.data());
+        const auto kind = random_.one_in(3) ? command_kind::half : command_kind::lean_half;
+        const auto [position, trailer] = record(draft, kind, queue, entry);
+        encode(half_trailer{-1, group_at_, group_size}, trailer.data());
         model_.halves[position] = {static_cast<std::int64_t>(position.value()), queue,
                                    std::string(group_size, 'g'), 0};
         entry.offsets.emplace_back(static_cast<std::int64_t>(position.value()));
@@ -187,7 +212,8 @@ class delivery_log {
         for (auto count = 1 + random_.below(3); count > 0; --count) {
             decision made;
             made.kind = random_.one_in(3) ? decision_kind::rollback : decision_kind::commit;
-            made.half = log_position{random_.below(static_cast<std::uint32_t>(end_.value()) + 1)};
+            made.half = log_position{random_.below(static_cast<std::uint32_t>(end_.value()) + 1) & ~7U};
+            made.number = static_cast<std::int64_t>(made.half.value());
             const auto known = pick(model_.halves);
             if (known != model_.halves.end() && !random_.one_in(6)) {
                 made.half = known->first;
@@ -198,7 +224,11 @@ class delivery_log {
             entry.offsets.push_back(outcome_of(made));
             decisions.push_back(made);
         }
-        draft.add(command_kind::decisions, encode(decisions));
+        // Only older builds could write those that can't be any half's.
+        if (std::all_of(decisions.begin(), decisions.end(), may_name_a_half) && !random_.one_in(3))
+            draft.add(command_kind::packed_decisions, encode(decisions));
+        else
+            draft.add(command_kind::decisions, encode_unpacked(decisions));
     }
 
     queue_offset outcome_of(const decision& made) {
@@ -211,9 +241,9 @@ class delivery_log {
             return decision_outcome::other_group;
         auto outcome = decision_outcome::rolled_back;
         if (made.kind == decision_kind::commit) {
-            outcome = deliver_to(half->second.queue, made.half);
+            outcome = deliver_to(half->second.queue, made.half, half->second.checks);
         } else {
-            settle(made.half, storage::record_fate::rolled_back, queue_offset{-1});
+            settle(made.half, storage::record_fate::rolled_back, queue_offset{-1}, half->second.checks);
         }
         model_.halves.erase(half);
         return outcome;
@@ -233,19 +263,23 @@ class delivery_log {
         if (!gives_up) {
             ++half->second.checks;
         } else if (exhausted != model_.topics.end()) { // else it stays pending
+            const auto checked = half->second.checks;
             model_.halves.erase(half);
             settle(position, storage::record_fate::given_up,
-                   give({exhausted->second, queue_number{0}}, position));
+                   give({exhausted->second, queue_number{0}}, position), checked);
         }
     }
 
     void park(entry_draft& draft, logged_entry& entry) {
         const auto queue = any_queue();
         const auto due = timestamp_ms{now_ + 1 + random_.below(random_.one_in(4) ? 5'000 : 20)};
-        const auto [position, trailer] =
-            record(draft, command_kind::delayed, queue, delayed_trailer_bytes, entry);
+        const auto kind = random_.one_in(3) ? command_kind::delayed : command_kind::lean_delayed;
+        const auto [position, trailer] = record(draft, kind, queue, entry);
         store_little(trailer.data(), due.value());
         model_.delayed[{due, position}] = queue;
+        const auto message =
+            protocol::decode_stored_message(draft.bytes().subspan(position - entry.position));
+        delayed_sizes_[position] = served_size(kind, *message);
         entry.offsets.emplace_back(static_cast<std::int64_t>(position.value()));
     }
 
@@ -254,7 +288,7 @@ class delivery_log {
         due.version = model_.delay.version;
         for (const auto& [key, queue] : model_.delayed)
             if (key.due.value() <= now_ && due.messages.size() < 4)
-                due.messages.push_back({key, queue, 91, 0});
+                due.messages.push_back({key, queue, delayed_sizes_[key.position], 0});
         const bool outdated = careless_ && random_.one_in(5);
         due.version -= outdated ? 1 : 0;
         draft.add(command_kind::deliveries, encode(due));
@@ -289,7 +323,10 @@ class delivery_log {
     random_source random_;
     bool careless_;
     std::uint32_t next_topic_ = 1;
+    std::map<topic_id, std::string> names_; // of all topics that ever were
     delivery_model model_;
+    std::map<log_position, std::uint32_t> delayed_sizes_; // as a leader has them in its table
+    std::uint32_t group_at_ = 0;                          // within the record written last
     log_position end_;
     std::int64_t now_ = 1'000;
 };

@@ -2,6 +2,7 @@
 
 #include "broker/delivery_records.hpp"
 #include "broker/send_back.hpp"
+#include "broker/served_record.hpp"
 
 #include "base/byte_buffer.hpp"
 #include "protocol/batch.hpp"
@@ -238,7 +239,7 @@ TEST(message_intake, a_transactional_message_becomes_a_half_that_names_its_group
         sent.queue_id = 2;
         const auto half = take_at_now(sent);
         ASSERT_FALSE(half.refused);
-        EXPECT_EQ(half.header().kind, command_kind::half);
+        EXPECT_EQ(half.header().kind, command_kind::lean_half);
         const auto payload = decode_half(payload_of(half));
         ASSERT_TRUE(payload.ok());
         EXPECT_EQ(payload->group, by_property ? "payers" : "p");
@@ -246,12 +247,24 @@ TEST(message_intake, a_transactional_message_becomes_a_half_that_names_its_group
         const auto message = half.message();
         EXPECT_EQ(message.sys_flag & protocol::sys_flag::transaction_mask,
                   protocol::sys_flag::transaction_prepared);
-        EXPECT_EQ(message.property("REAL_TOPIC"), "T");
-        EXPECT_EQ(message.property("REAL_QID"), "2");
+        EXPECT_EQ(message.property("REAL_TOPIC"), std::nullopt) << "added when it is served";
         EXPECT_EQ(message.property("PGROUP"), by_property ? "payers" : "p");
     }
     EXPECT_EQ(take_at_now(request("x", property_text("TRAN_MSG", "false"))).header().kind,
               command_kind::message);
+}
+
+TEST(message_intake, T20_what_is_added_when_a_message_is_served_has_its_room) {
+    const auto with_properties = [](std::size_t size) {
+        std::string properties = property_text("TRAN_MSG", "true") + property_text("PGROUP", "p");
+        return properties + property_text("X", std::string(size - properties.size() - 3, 'x'));
+    };
+    const auto cluster = take_at_now(request("x", "")).message().properties.size();
+    const auto most = protocol::limits::max_properties_bytes - cluster - origin_bytes("T", queue_number{0}) -
+                      check_times_bytes(4'000'000'000);
+    EXPECT_FALSE(take_at_now(request("x", with_properties(most))).refused);
+    EXPECT_EQ(code_of(take_at_now(request("x", with_properties(most + 1))).refused),
+              response_code::message_illegal);
 }
 
 TEST(message_intake, refuses_a_half_that_is_delayed_or_nobodys_or_not_wanted) {
@@ -272,8 +285,8 @@ TEST(message_intake, a_delay_is_kept_behind_the_record) {
         EXPECT_FALSE(sent.refused);
         if (sent.header().kind == command_kind::message)
             return std::nullopt;
-        EXPECT_EQ(sent.header().kind, command_kind::delayed);
-        EXPECT_EQ(sent.message().property("REAL_TOPIC"), "T");
+        EXPECT_EQ(sent.header().kind, command_kind::lean_delayed);
+        EXPECT_EQ(sent.message().property("REAL_TOPIC"), std::nullopt) << "added when it is served";
         return decode_delayed(payload_of(sent))->due.value();
     };
     EXPECT_EQ(due_of(property_text("DELAY", "2")), -5'000) << "a level counts from the append";

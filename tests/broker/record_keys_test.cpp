@@ -63,7 +63,7 @@ TEST(record_keys, of_an_entry_are_those_of_every_record_in_it) {
     add(command_kind::message, 0);
     draft.add(command_kind::topic_delete, "gone");
     add(command_kind::half, half_trailer_bytes);
-    add(command_kind::delayed, delayed_trailer_bytes);
+    add(command_kind::lean_delayed, delayed_trailer_bytes);
     std::vector<storage::key_entry> keys;
     ASSERT_TRUE(append_keys(draft.bytes(), log_position{6400}, keys).ok());
     const auto hash = storage::hash_key("orders", "k");

@@ -90,6 +90,52 @@ TEST(state_deliveries, mean_what_the_plainest_model_says) {
     EXPECT_GT(in_no_queue, 10) << "no topic died under what waited for it: the test shows nothing";
 }
 
+// Clients see no difference between what older builds wrote and what this one writes, and an index entry has
+// the size that is served.
+TEST(state_deliveries, are_served_with_what_the_log_does_not_repeat) {
+    int given_up = 0;
+    int lean = 0;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        delivery_log log{seed};
+        applied_log applied;
+        for (int i = 0; i < entries_a_log; ++i)
+            applied.apply(log.next());
+        for (const auto& [queue, entries] : applied.queues) {
+            timestamp_ms newest;
+            for (const auto& where : entries) {
+                const auto logged = std::prev(std::upper_bound(
+                    applied.entries.begin(), applied.entries.end(), where.position,
+                    [](log_position position, const auto& entry) { return position < entry.position; }));
+                const auto settled = log.model().settled.find(where.position);
+                const bool referred = settled != log.model().settled.end();
+                const auto served =
+                    served_record::of(logged->bytes.view(), where.position - logged->position,
+                                      referred ? std::optional{settled->second} : std::nullopt);
+                ASSERT_TRUE(served.ok());
+                ASSERT_EQ(served->size(), where.size);
+                std::vector<std::byte> copy(served->size());
+                served->write(queue_offset{0}, copy.data());
+                const auto message = protocol::decode_stored_message(copy);
+                ASSERT_TRUE(message.ok());
+                ASSERT_GE(message->stored, newest) << "times fall along the queue";
+                newest = message->stored;
+                if (!referred)
+                    continue;
+                const auto& record = log.model().records.at(where.position);
+                const bool is_given_up = settled->second.fate == storage::record_fate::given_up;
+                ASSERT_EQ(message->topic, is_given_up ? protocol::check_exhausted_topic : record.topic);
+                ASSERT_EQ(message->property("REAL_TOPIC"),
+                          record.lean ? std::optional<std::string_view>{record.topic} : std::nullopt);
+                given_up += is_given_up ? 1 : 0;
+                lean += record.lean ? 1 : 0;
+            }
+        }
+    }
+    EXPECT_GT(given_up, 0);
+    EXPECT_GT(lean, 0);
+}
+
 TEST(state_deliveries, come_back_from_checkpoints) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -120,8 +166,11 @@ TEST(state_deliveries, come_back_from_checkpoints) {
                 ++expected;
             }
             const storage::delivery_index settled{**store};
-            for (const auto& [position, fate] : log.model().settled)
+            storage::settled_block near;
+            for (const auto& [position, fate] : log.model().settled) {
                 ASSERT_EQ(*settled.find(position), fate);
+                ASSERT_EQ(*settled.find(position, near), fate);
+            }
             for (const auto& [position, half] : log.model().halves)
                 ASSERT_EQ(*settled.find(position), std::nullopt);
         }
@@ -177,6 +226,7 @@ TEST(state_deliveries, survive_the_loss_of_the_store_and_of_the_logs_beginning) 
         const auto snapshot = decode_snapshot(as_bytes(encoded));
         ASSERT_TRUE(snapshot.ok());
         std::map<queue_key, std::map<queue_offset, storage::queue_index_entry>> rebuilt_queues;
+        std::map<log_position, storage::settled_record> rebuilt_fates;
         const auto replay = [&](state& to, bool keep) {
             for (const auto& entry : original.entries) {
                 if (entry.position < first || entry.position >= as_of)
@@ -184,6 +234,8 @@ TEST(state_deliveries, survive_the_loss_of_the_store_and_of_the_logs_beginning) 
                 state_changes changes;
                 ASSERT_TRUE(to.apply_messages(entry.bytes.view(), entry.position, changes).ok());
                 to.collect_runs(changes);
+                for (const auto& settled : changes.settled)
+                    rebuilt_fates[settled.position] = settled;
                 for (const auto& run : changes.runs)
                     for (std::size_t i = 0; keep && i < run.entries.size(); ++i)
                         rebuilt_queues[run.queue][run.first + static_cast<std::int64_t>(i)] = run.entries[i];
@@ -203,6 +255,8 @@ TEST(state_deliveries, survive_the_loss_of_the_store_and_of_the_logs_beginning) 
             ASSERT_TRUE(rebuilt->apply(entry.bytes.view(), entry.position, changes, given).ok());
             ASSERT_EQ(given, entry.offsets);
             rebuilt->collect_runs(changes);
+            for (const auto& settled : changes.settled)
+                rebuilt_fates[settled.position] = settled;
             for (const auto& run : changes.runs)
                 for (std::size_t i = 0; i < run.entries.size(); ++i)
                     rebuilt_queues[run.queue][run.first + static_cast<std::int64_t>(i)] = run.entries[i];
@@ -214,9 +268,16 @@ TEST(state_deliveries, survive_the_loss_of_the_store_and_of_the_logs_beginning) 
                 continue; // its topic is gone
             const auto begin = begins.contains(queue) ? begins.at(queue).value() : 0;
             for (auto i = begin; i < static_cast<std::int64_t>(entries.size()); ++i)
-                ASSERT_EQ(rebuilt_queues[queue][queue_offset{i}].position,
-                          entries[static_cast<std::size_t>(i)].position)
+                ASSERT_EQ(rebuilt_queues[queue][queue_offset{i}], entries[static_cast<std::size_t>(i)])
                     << "queue " << queue.topic << '/' << queue.queue << " at " << i;
+        }
+        // When and after how many checks: all of it was decided behind the record, so the log still says it.
+        for (const auto& [position, fate] : log.model().settled) {
+            if (position < first)
+                continue;
+            ASSERT_EQ(rebuilt_fates[position].fate, fate.fate) << "record at " << position;
+            ASSERT_EQ(rebuilt_fates[position].when, fate.when) << "record at " << position;
+            ASSERT_EQ(rebuilt_fates[position].checks, fate.checks) << "record at " << position;
         }
     }
     EXPECT_GT(crossing, 0) << "no reference crossed the cut: the test shows nothing";

@@ -111,7 +111,8 @@ TEST_F(explain_test, an_undecided_transaction_and_its_decision_are_told) {
         });
     ASSERT_TRUE(sent.half.ok());
     const auto page = explain_until(receipt.message_id, "transaction   committed");
-    EXPECT_THAT(page.text, AllOf(HasSubstr("transaction   committed"), HasSubstr("offset 0: queued")));
+    EXPECT_THAT(page.text, AllOf(HasSubstr("transaction   committed"), HasSubstr("asked 0 times"),
+                                 HasSubstr("offset 0: queued")));
     producer.shutdown();
 }
 
@@ -119,7 +120,8 @@ TEST_F(explain_test, a_delayed_message_waits) {
     const auto sent = send({.topic = topic_, .body = "b", .keys = key_, .deliver_after_ms = 3'600'000});
     const auto page = explain_until(key_, "delayed");
     EXPECT_EQ(page.status, 0) << page.text;
-    EXPECT_THAT(page.text, AllOf(HasSubstr("delayed       until "), HasSubstr("waiting")));
+    EXPECT_THAT(page.text, AllOf(HasSubstr("delayed       until "), HasSubstr("waiting"),
+                                 HasSubstr("holdfast delayed cancel " + topic_ + " ")));
 }
 
 TEST_F(explain_test, what_a_group_did_with_it_is_told) {

@@ -190,8 +190,8 @@ TEST_P(wire_groups, a_reset_moves_a_consumer_that_waits_for_messages) {
               queue_offset{9});
 }
 
-// A committed transaction shows the time at which it was prepared, and stands behind what was stored
-// meanwhile.
+// A committed transaction shows the time at which it was committed, as RocketMQ's does, so times never fall
+// along a queue: not even behind thousands of transactions does a search by time step over a message.
 TEST_P(wire_groups, a_search_by_time_skips_nothing_because_of_a_transaction) {
     wire_client producer{shared_broker().broker_port(), GetParam()};
     auto prepared =
@@ -211,13 +211,15 @@ TEST_P(wire_groups, a_search_by_time_skips_nothing_because_of_a_transaction) {
     const auto all = producer.ask(pull_of(topic, 0));
     ASSERT_EQ(all.records().size(), 2U);
     const auto plain = all.records()[0].stored;
-    ASSERT_LT(all.records()[1].stored, plain);
+    const auto committed = all.records()[1].stored;
+    ASSERT_GE(committed, plain);
     const auto at = [&](std::int64_t time) {
         return producer.ask(protocol::search_offset_request{topic, queue_number{0}, timestamp_ms{time}, {}})
             .number("offset");
     };
     EXPECT_EQ(at(plain.value()), 0);
-    EXPECT_EQ(at(plain.value() + 1), 2);
+    EXPECT_EQ(at(plain.value() + 1), committed > plain ? 1 : 2);
+    EXPECT_EQ(at(committed.value() + 1), 2);
     EXPECT_EQ(at(0), 0);
 }
 

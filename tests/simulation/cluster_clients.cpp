@@ -1,6 +1,7 @@
 #include "tests/simulation/cluster_clients.hpp"
 
 #include "protocol/names.hpp"
+#include "tests/broker/unpacked_decisions.hpp"
 
 #include <algorithm>
 
@@ -16,12 +17,6 @@ constexpr std::size_t most_due = 4;
 // The last one takes the halves that nobody decides.
 std::string topic_name(std::uint32_t number) {
     return number + 1 == most_topics ? std::string{protocol::check_exhausted_topic} : std::to_string(number);
-}
-
-std::size_t trailer_of(command_kind kind) {
-    return kind == command_kind::half      ? broker::half_trailer_bytes
-           : kind == command_kind::delayed ? broker::delayed_trailer_bytes
-                                           : 0;
 }
 
 } // namespace
@@ -107,7 +102,7 @@ drafted_message cluster_clients::add_record(broker::entry_draft& draft, command_
     const auto record = record_size(size);
     const auto to = kind == command_kind::message
                         ? draft.add_message(message.queue, 0, record)
-                        : draft.add_record(kind, message.queue, 0, record + trailer_of(kind));
+                        : draft.add_record(kind, message.queue, 0, record + broker::trailer_bytes(kind));
     write_record(to.first(record), message.name, message.queue, size);
     trailer = to.subspan(record);
     return message;
@@ -135,7 +130,8 @@ void cluster_clients::send_halves(std::size_t to) {
     std::vector<drafted_message> messages;
     std::span<std::byte> trailer;
     for (auto count = 1 + pick(2); count > 0; --count) {
-        messages.push_back(add_record(draft, command_kind::half, pick(300), trailer));
+        messages.push_back(add_record(draft, pick(4) == 0 ? command_kind::half : command_kind::lean_half,
+                                      pick(300), trailer));
         broker::encode(broker::half_trailer{-1, 0, 0}, trailer.data());
     }
     cluster_.send(to, std::move(draft), [this, messages = std::move(messages)](const auto* batch) {
@@ -164,7 +160,11 @@ void cluster_clients::send_decisions(std::size_t to) {
     if (decisions.empty())
         return send_halves(to);
     broker::entry_draft draft;
-    draft.add(command_kind::decisions, broker::encode(decisions));
+    // Only older builds wrote those that can't be any half's.
+    if (std::all_of(decisions.begin(), decisions.end(), broker::may_name_a_half))
+        draft.add(command_kind::packed_decisions, broker::encode(decisions));
+    else
+        draft.add(command_kind::decisions, broker::testing::encode_unpacked(decisions));
     cluster_.send(to, std::move(draft), [this, decisions = std::move(decisions)](const auto* batch) {
         remember(decisions, batch);
     });
@@ -213,7 +213,8 @@ void cluster_clients::send_delayed(std::size_t to) {
     std::vector<drafted_message> messages;
     std::span<std::byte> trailer;
     for (auto count = 1 + pick(3); count > 0; --count) {
-        messages.push_back(add_record(draft, command_kind::delayed, pick(300), trailer));
+        messages.push_back(add_record(
+            draft, pick(4) == 0 ? command_kind::delayed : command_kind::lean_delayed, pick(300), trailer));
         store_little(trailer.data(), -static_cast<std::int64_t>(1 + pick(pick(3) == 0 ? 6'000 : 300)));
     }
     cluster_.send(to, std::move(draft),

@@ -19,6 +19,10 @@ std::string text_of(queue_key queue) {
     return "topic " + std::to_string(queue.topic.value()) + " queue " + std::to_string(queue.queue.value());
 }
 
+std::uint8_t kept(std::uint32_t checks) {
+    return static_cast<std::uint8_t>(std::min<std::uint32_t>(checks, 0xFF));
+}
+
 } // namespace
 
 std::string log_model::read(const storage::entry_header& header, byte_view entry) {
@@ -38,7 +42,9 @@ std::string log_model::read(const broker::command_view& command, reading& in) {
     switch (command.header.kind) {
     case command_kind::message:
     case command_kind::half:
+    case command_kind::lean_half:
     case command_kind::delayed:
+    case command_kind::lean_delayed:
         return read_record(command, in);
     case command_kind::topic_create:
         return create_topic(command.payload);
@@ -66,10 +72,12 @@ std::string log_model::read_delivery(const broker::command_view& command, readin
     };
     switch (command.header.kind) {
     case command_kind::decisions:
-        each(broker::decode_decisions(command.payload), [&](const auto& one) { return decide(one, in); });
+    case command_kind::packed_decisions:
+        each(broker::decode_decisions(command.header.kind, command.payload),
+             [&](const auto& one) { return decide(one, in); });
         return problem;
     case command_kind::half_checks:
-        each(broker::decode_half_checks(command.payload), [&](const auto& one) { return check(one); });
+        each(broker::decode_half_checks(command.payload), [&](const auto& one) { return check(one, in); });
         return problem;
     case command_kind::deliveries: {
         const auto due = broker::decode_deliveries(command.payload);
@@ -121,9 +129,9 @@ std::string log_model::read_record(const broker::command_view& command, reading&
         return "damaged: the record" + at(record) + " does not say so";
     const queue_key queue{command.header.topic, command.header.queue};
     queue_offset offset{static_cast<std::int64_t>(record.value())};
-    if (command.header.kind == command_kind::half) {
+    if (broker::is_half(command.header.kind)) {
         halves_[record] = {0, queue};
-    } else if (command.header.kind == command_kind::delayed) {
+    } else if (broker::is_delayed(command.header.kind)) {
         const auto delayed = broker::decode_delayed(command.payload);
         if (!delayed.ok())
             return delayed.failure().message;
@@ -163,20 +171,23 @@ std::string log_model::decide(const broker::decision& decided, reading& in) {
         return {};
     }
     const auto queue = found->second.queue;
+    const auto checks = kept(found->second.checks);
+    const auto when = in.header.timestamp;
     halves_.erase(found);
     if (decided.kind == broker::decision_kind::rollback) {
-        settled_[decided.half] = {decided.half, storage::record_fate::rolled_back, queue_offset{-1}};
+        settled_[decided.half] = {decided.half, storage::record_fate::rolled_back, queue_offset{-1}, when,
+                                  checks};
         in.outcomes.push_back(decision_outcome::rolled_back);
         return {};
     }
     queue_offset offset;
     auto problem = show(queue, decided.half, true, offset);
-    settled_[decided.half] = {decided.half, storage::record_fate::queued, offset};
+    settled_[decided.half] = {decided.half, storage::record_fate::queued, offset, when, checks};
     in.outcomes.push_back(offset);
     return problem;
 }
 
-std::string log_model::check(const broker::half_check& check) {
+std::string log_model::check(const broker::half_check& check, const reading& in) {
     const auto found = halves_.find(check.half);
     if (found == halves_.end())
         return {};
@@ -187,11 +198,12 @@ std::string log_model::check(const broker::half_check& check) {
     const auto topic = std::find(topics_.begin(), topics_.end(), protocol::check_exhausted_topic);
     if (topic == topics_.end())
         return {};
+    const auto checks = kept(found->second.checks);
     halves_.erase(found);
     const topic_id id{static_cast<std::uint32_t>(topic - topics_.begin()) + 1};
     queue_offset offset;
     auto problem = show({id, queue_number{0}}, check.half, true, offset);
-    settled_[check.half] = {check.half, storage::record_fate::given_up, offset};
+    settled_[check.half] = {check.half, storage::record_fate::given_up, offset, in.header.timestamp, checks};
     return problem;
 }
 
@@ -212,7 +224,8 @@ std::string log_model::deliver(const broker::deliveries& due, reading& in) {
         queue_offset offset;
         if (auto problem = show(found->second, message.key.position, true, offset); !problem.empty())
             return problem;
-        settled_[message.key.position] = {message.key.position, storage::record_fate::queued, offset};
+        settled_[message.key.position] = {message.key.position, storage::record_fate::queued, offset,
+                                          in.header.timestamp};
         delayed_.erase(found);
     }
     ++delay_version_;
@@ -228,7 +241,8 @@ std::string log_model::cancel(const broker::cancellations& cancelled, reading& i
     for (const auto& key : cancelled.keys) {
         if (delayed_.erase(key) == 0)
             return "delayed: a message is called back that does not wait" + at(key.position);
-        settled_[key.position] = {key.position, storage::record_fate::cancelled, queue_offset{-1}};
+        settled_[key.position] = {key.position, storage::record_fate::cancelled, queue_offset{-1},
+                                  in.header.timestamp};
     }
     ++delay_version_;
     in.outcomes.push_back(queue_offset{static_cast<std::int64_t>(cancelled.keys.size())});
@@ -328,7 +342,8 @@ std::string log_model::compare(const derived_view& view, log_position log_first)
     const auto theirs = view.settled().lower_bound(log_first);
     const auto is_same = [&](const auto& one, const auto& other) {
         const auto& [record, fate] = one;
-        if (record != other.first || fate.fate != other.second.fate)
+        if (record != other.first || fate.fate != other.second.fate || fate.when != other.second.when ||
+            fate.checks != other.second.checks)
             return false;
         // Below a queue's beginning offsets mean nothing any more (broker/snapshot.hpp).
         const auto place = shown_.find(record);

@@ -51,7 +51,7 @@ class log_model {
     std::string read_record(const broker::command_view& command, reading& in);
     std::string read_delivery(const broker::command_view& command, reading& in);
     std::string decide(const broker::decision& decided, reading& in);
-    std::string check(const broker::half_check& check);
+    std::string check(const broker::half_check& check, const reading& in);
     std::string deliver(const broker::deliveries& due, reading& in);
     std::string cancel(const broker::cancellations& cancelled, reading& in);
     std::string commit(const broker::offset_commit& committed);
