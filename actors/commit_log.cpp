@@ -8,6 +8,23 @@
 #include <utility>
 
 namespace holdfast::actors {
+namespace {
+
+// It would do so for ever and in silence, until the disk is full.
+void tell_what_stops_retention(const broker::transaction_table& halves, log_position wanted,
+                               timestamp_ms now) {
+    const auto oldest = halves.oldest();
+    if (!oldest || *oldest >= wanted)
+        return;
+    const auto& half = *halves.find(*oldest);
+    spdlog::warn("retention stops at {}, it could go to {}: a transaction of the producer group {} has been "
+                 "undecided for {} h, {} in all are; start a producer of the group, which is then asked, or "
+                 "see \"Transactions\" in docs/operations.md",
+                 half.position.value(), wanted.value(), *half.group, (now - half.stored) / 3'600'000,
+                 halves.size());
+}
+
+} // namespace
 
 void commit_log_state::set_up(commit_log_actor::pointer self, broker::replica replica,
                               commit_log_environment environment, commit_log_settings settings) {
@@ -244,6 +261,7 @@ void commit_log_state::plan(log_position wanted, timestamp_ms oldest_kept) {
     if (!replica_->ready())
         return;
     const auto limit = replica_->current().retention_limit(wanted, oldest_kept);
+    tell_what_stops_retention(replica_->current().halves(), wanted, environment_.wall_clock());
     if (limit.first > replica_->current().first_position())
         self_->send(checkpointer_, plan_atom::value, limit.first, limit.references);
 }
