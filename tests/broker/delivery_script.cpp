@@ -82,7 +82,7 @@ void delivery_script::decide(entry_draft& draft, decision_kind kind, std::string
     const auto known = halves_.find(made.half);
     made.group_checksum =
         group_checksum_of(by_another || known == halves_.end() ? "another" : *known->second.group);
-    draft.add(command_kind::decisions, encode(std::vector{made}));
+    draft.add(command_kind::packed_decisions, encode(std::vector{made}));
 }
 
 bool delivery_script::fill(entry_draft& draft, const std::string& what) const {

@@ -52,6 +52,7 @@ std::string kind_name(command_kind kind) {
     case command_kind::half:
         return "half";
     case command_kind::decisions:
+    case command_kind::packed_decisions:
         return "decision";
     case command_kind::half_checks:
         return "half_check";
