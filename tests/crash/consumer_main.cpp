@@ -7,11 +7,10 @@
 // everything on the way.
 #include "client/push_consumer.hpp"
 
-#include <array>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <poll.h>
