@@ -5,6 +5,7 @@
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
 #include "actors/producer_admin.hpp"
+#include "actors/session_failure.hpp"
 #include "protocol/admin_bodies.hpp"
 #include "protocol/names.hpp"
 #include "protocol/queue_bodies.hpp"
@@ -229,16 +230,17 @@ void admin_state::outcomes(const std::vector<batch_outcome>& outcomes) {
         auto ended = changes_.extract(outcome.ticket);
         HOLDFAST_CHECK(!ended.empty());
         const auto& done = ended.mapped();
-        byte_buffer answer;
-        if (outcome.failure) {
-            protocol::append_failure(answer, done.answer, response_code::system_error,
-                                     outcome.failure->message);
-        } else {
+        if (!outcome.failure)
             spdlog::info("{} {}", done.connection ? done.connection->peer().text : "this node", done.what);
-            protocol::append_success(answer, done.answer);
+        if (!done.connection || done.oneway)
+            continue;
+        if (outcome.failure) {
+            answer_failure(done.connection, done.answer, *outcome.failure);
+            continue;
         }
-        if (done.connection && !done.oneway)
-            done.connection->send(answer.release());
+        byte_buffer answer;
+        protocol::append_success(answer, done.answer);
+        done.connection->send(answer.release());
     }
 }
 

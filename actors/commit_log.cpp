@@ -114,7 +114,7 @@ void commit_log_state::carry_out(broker::effects effects) {
                                   effects.fenced->message});
     }
     if (effects.was_deposed)
-        fail_all({errc::unavailable,
+        fail_all({errc::timed_out,
                   "this node lost the lead before the message was on a majority of nodes, its fate is "
                   "unknown: send it again"});
     send_outcomes();

@@ -2,6 +2,7 @@
 
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "actors/visible_record.hpp"
 #include "broker/delivery_records.hpp"
 #include "protocol/message_id.hpp"
@@ -96,7 +97,7 @@ void delay_scheduler_state::outcomes(const std::vector<batch_outcome>& outcomes)
             const auto asked = std::move(recalls_.front());
             recalls_.pop_front();
             if (outcome.failure)
-                answer(asked, response_code::system_error, outcome.failure->message);
+                answer_failure(asked.connection, asked.to, *outcome.failure);
             else
                 answer(asked, response_code::success, {});
         }

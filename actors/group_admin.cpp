@@ -175,6 +175,9 @@ void group_admin::carry_out(const job_ptr& asked) {
                 carry_out(asked);
             },
             [this, asked](const caf::error& why) {
+                if (why == caf::sec::request_timeout)
+                    return asked->connection->close_after_flush("whether offsets are stored is not known: " +
+                                                                self_->system().render(why));
                 asked->failure =
                     "the offsets could not be stored, or only some of them: " + self_->system().render(why);
                 finish(asked);

@@ -1,6 +1,7 @@
 #include "actors/group_locks.hpp"
 
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "base/byte_buffer.hpp"
 #include "protocol/answers.hpp"
 
@@ -69,10 +70,12 @@ void group_locks::answer_all(const std::optional<error>& failure) {
 }
 
 void group_locks::answer(const queue_lock_request& request, const std::optional<error>& failure) {
+    if (!request.connection)
+        return;
+    if (failure)
+        return answer_failure(request.connection, request.answer, *failure);
     byte_buffer out;
-    if (failure) {
-        protocol::append_failure(out, request.answer, response_code::system_error, failure->message);
-    } else if (request.unlocks) {
+    if (request.unlocks) {
         protocol::append_success(out, request.answer);
     } else {
         const auto held = keeper_.held(request.client_id, request.queues, context_.now());
@@ -82,8 +85,7 @@ void group_locks::answer(const queue_lock_request& request, const std::optional<
                 names.push_back(request.names[i]);
         protocol::append_success(out, request.answer, as_bytes(protocol::encode_locked_queues(names)));
     }
-    if (request.connection)
-        request.connection->send(out.release());
+    request.connection->send(out.release());
 }
 
 } // namespace holdfast::actors

@@ -1,6 +1,7 @@
 #include "actors/group_offsets.hpp"
 
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "base/byte_buffer.hpp"
 
 #include <utility>
@@ -69,12 +70,12 @@ void group_offsets::flushed(const batch_outcome& outcome) {
     ticket_ = 0;
     in_flight_.clear();
     for (const auto& waiter : std::exchange(in_flight_waiters_, {})) {
+        if (outcome.failure) {
+            answer_failure(waiter.connection, waiter.answer, *outcome.failure);
+            continue;
+        }
         byte_buffer answer;
-        if (outcome.failure)
-            protocol::append_failure(answer, waiter.answer, response_code::system_error,
-                                     outcome.failure->message);
-        else
-            protocol::append_success(answer, waiter.answer);
+        protocol::append_success(answer, waiter.answer);
         waiter.connection->send(answer.release());
     }
     if (!gathering_waiters_.empty() || draining_)
@@ -123,7 +124,10 @@ bool group_offsets::outcome(const batch_outcome& outcome) {
     auto& done = found.mapped();
     std::erase_if(resetting_, [&](const auto& target) { return target.second.ticket == outcome.ticket; });
     if (outcome.failure) {
-        done.promise.deliver(caf::make_error(caf::sec::runtime_error, outcome.failure->message));
+        // As when no answer comes at all: nobody knows.
+        const auto kind =
+            is_fate_unknown(outcome.failure) ? caf::sec::request_timeout : caf::sec::runtime_error;
+        done.promise.deliver(caf::make_error(kind, outcome.failure->message));
     } else {
         moved_(*done.request, done.moved);
         done.promise.deliver(queue_offsets_ptr{done.after});

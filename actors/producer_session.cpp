@@ -201,6 +201,11 @@ void producer_session_state::outcomes(const std::vector<batch_outcome>& outcomes
 }
 
 void producer_session_state::answer_batch(const pending_batch& batch, const batch_outcome& outcome) {
+    // Nobody knows whether they are in the log: no answer is better than any.
+    if (is_fate_unknown(outcome.failure)) {
+        send_answers();
+        return connection_->close_after_flush(outcome.failure->message);
+    }
     if (outcome.failure) {
         for (const auto& send : batch.sends)
             refuse(send.answer, send.oneway, refusal_of(*outcome.failure));
@@ -338,7 +343,8 @@ void producer_session_state::creation_ended(const topic_creation& creation, cons
             continue;
         }
         if (decode_frame(held.frames, held.index, *connection_, command_))
-            refuse(protocol::answer_to::of(command_), command_.is_oneway(), refusal_of(*outcome.failure));
+            refuse(protocol::answer_to::of(command_), command_.is_oneway(),
+                   {response_code::service_not_available, outcome.failure->message});
     }
 }
 

@@ -6,6 +6,7 @@
 // permission stops it, since both would only keep halves undecided.
 #include "actors/limits.hpp"
 #include "actors/producer_session.hpp"
+#include "actors/session_failure.hpp"
 
 #include <spdlog/spdlog.h>
 #include <utility>
@@ -57,10 +58,7 @@ void producer_session_state::answer_decisions(const pending_batch& batch, const 
                                               std::size_t first_offset) {
     for (const auto& asked : batch.asked) {
         if (outcome.failure)
-            refuse_decision(asked.answer,
-                            outcome.failure->code == errc::unavailable ? response_code::service_not_available
-                                                                       : response_code::system_error,
-                            outcome.failure->message);
+            refuse_decision(asked.answer, code_of_refusal(*outcome.failure), outcome.failure->message);
         else
             answer_decision(asked, outcome.offsets[first_offset + asked.index]);
     }

@@ -3,6 +3,7 @@
 #include "actors/creation_limits.hpp"
 #include "actors/frame_decoding.hpp"
 #include "actors/limits.hpp"
+#include "actors/session_failure.hpp"
 #include "actors/visible_record.hpp"
 #include "protocol/send_message.hpp"
 
@@ -138,7 +139,7 @@ void retry_service_state::outcomes(const std::vector<batch_outcome>& outcomes) {
             for (const auto index : job.frames->chosen)
                 if (decode_frame(job.frames->frames, index, *job.connection, command_))
                     refuse(protocol::answer_to::of(command_), command_.is_oneway(),
-                           response_code::system_error, outcome.failure->message);
+                           response_code::service_not_available, outcome.failure->message);
             if (!answers_.empty())
                 job.connection->send(answers_.release());
         }
@@ -146,10 +147,12 @@ void retry_service_state::outcomes(const std::vector<batch_outcome>& outcomes) {
 }
 
 void retry_service_state::entry_ended(const pending_entry& entry, const batch_outcome& outcome) {
+    if (is_fate_unknown(outcome.failure))
+        return entry.connection->close_after_flush(outcome.failure->message);
     for (std::size_t i = 0; i < entry.answers.size(); ++i) {
         const auto& waiting = entry.answers[i];
         if (outcome.failure)
-            refuse(waiting.to, waiting.oneway, response_code::system_error, outcome.failure->message);
+            refuse(waiting.to, waiting.oneway, code_of_refusal(*outcome.failure), outcome.failure->message);
         else if (outcome.offsets[i] < queue_offset{0})
             refuse(waiting.to, waiting.oneway, response_code::system_error,
                    "the retry topic was deleted before the message was in it; send it back again");
