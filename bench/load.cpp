@@ -97,7 +97,8 @@ int understand(int argc, char** argv) {
     add("transactional", po::bool_switch(&options.transactional),
         "send halves, and commit each when it is answered");
     add("undecided", po::bool_switch(&options.undecided), "with --transactional: leave the halves undecided");
-    add("delay-ms", po::value(&options.delay_ms), "delay each message by up to so many ms, spread evenly");
+    add("delay-ms", po::value(&options.delay_ms),
+        "delay each message by up to so many ms, spread evenly; with push: say how late such messages come");
     add("connections", po::value(&options.connections)->default_value(options.connections), "");
     add("outstanding", po::value(&options.outstanding)->default_value(options.outstanding),
         "sends without an answer, of each connection (closed loop)");

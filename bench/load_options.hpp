@@ -21,7 +21,7 @@ struct load_options {
     std::size_t body_bytes = 1024;
     bool transactional = false; // halves, each committed as soon as it is answered
     bool undecided = false;     // of halves: they are not committed
-    std::uint64_t delay_ms = 0; // messages are delayed by up to so much, spread evenly; 0 = not at all
+    std::uint64_t delay_ms = 0; // messages are (with push: were) delayed by up to so much; 0 = not at all
 
     std::uint32_t connections = 1;
     std::uint32_t outstanding = 64; // of each connection

@@ -23,7 +23,6 @@ namespace holdfast::chaos {
 namespace {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
 
 constexpr auto patience = 40s;
 constexpr int messages = 2'400; // 7 MiB
@@ -75,7 +74,9 @@ class follower_reads : public ::testing::Test {
         const auto told = group_.status(node);
         return told ? told->messages_got : 0;
     }
-    node_group group_{{"--slaveReadEnable=true", "--entryCacheBytes=1M", "--logLevel=info"}};
+    // A busy machine must not elect another leader meanwhile.
+    node_group group_{
+        {"--slaveReadEnable=true", "--entryCacheBytes=1M", "--electionTimeout=4000", "--logLevel=info"}};
 };
 
 TEST_F(follower_reads, a_follower_finds_messages_by_id_and_refuses_what_it_does_not_find) {

@@ -1,22 +1,20 @@
 // A leader that is replaced while it can't know: what clients asked it meanwhile it must not answer from what
 // it remembers (trap T1, read index).
 #include "client/admin.hpp"
-#include "client/producer.hpp"
 #include "tests/chaos/node_group.hpp"
 #include "tests/crash/wire_client.hpp"
 #include "tests/support/wait_for.hpp"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 namespace holdfast::chaos {
 namespace {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
 using protocol::response_code;
 
 constexpr auto patience = 40s;
@@ -36,6 +34,8 @@ class askers {
         for (auto& client : clients_)
             client = std::make_unique<crash::wire_client>(broker, 20'000ms);
     }
+
+    ~askers() { (void)wrong_answers(); }
 
     [[nodiscard]] bool all_hear(response_code code) {
         for (auto& client : clients_) {

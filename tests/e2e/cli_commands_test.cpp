@@ -1,12 +1,16 @@
 // The friendly commands against the real broker: what they print and how they end.
 #include "client/push_consumer.hpp"
 #include "tests/e2e/shared_broker.hpp"
+#include "tests/support/wait_for.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 
+#include <array>
+#include <chrono>
 #include <cstdio>
 #include <future>
+#include <utility>
 
 namespace holdfast::e2e {
 namespace {
@@ -14,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using namespace std::chrono_literals;
 
 struct outcome {
     int status = -1;
@@ -67,6 +72,73 @@ TEST(cli_commands, what_is_sent_is_consumed_and_a_group_goes_on) {
     const auto more = run("consume " + topic + " --count 3 --timeout 20 --quiet");
     EXPECT_EQ(more.status, 0);
     EXPECT_EQ(more.text, "3 messages\n") << "and the first message does not come again";
+}
+
+// A command that runs until it has printed what it waits for.
+class running_command {
+  public:
+    explicit running_command(const std::string& words)
+        : pipe_(::popen((std::string{HOLDFAST_BINARY} + " " + words + " -n " +
+                         shared_broker().name_servers() + " 2>/dev/null")
+                            .c_str(),
+                        "r")) {}
+    ~running_command() {
+        if (pipe_ != nullptr)
+            (void)output();
+    }
+    running_command(const running_command&) = delete;
+    running_command& operator=(const running_command&) = delete;
+
+    // All of it, when it has ended.
+    std::string output() {
+        std::string text;
+        std::array<char, 4096> chunk;
+        for (std::size_t count = 0; (count = std::fread(chunk.data(), 1, chunk.size(), pipe_)) != 0;)
+            text.append(chunk.data(), count);
+        ::pclose(std::exchange(pipe_, nullptr));
+        return text;
+    }
+
+  private:
+    std::FILE* pipe_;
+};
+
+// The broker would say 0, where the topic has lost nothing yet.
+TEST(cli_commands, consume_shows_what_comes_from_now_on) {
+    const auto topic = new_name("cli-topic");
+    const auto group = new_name("cli-group");
+    ASSERT_EQ(run("topic create " + topic + " --queues 2").status, 0);
+    ASSERT_EQ(run("send " + topic + " -", "old\nolder\n").status, 0);
+    running_command tail{"consume " + topic + " --group " + group + " --count 1 --timeout 60"};
+    // Where it begins is stored at once: one old message is behind it in each queue.
+    ASSERT_TRUE(testing::wait_for(20s, [&] {
+        const auto shown = run("group show " + group + " --json").text;
+        const auto next = shown.find("\"next\": 1");
+        return next != std::string::npos && shown.find("\"next\": 1", next + 1) != std::string::npos;
+    })) << run("group show " + group + " --json").text;
+    ASSERT_EQ(run("send " + topic + " new").status, 0);
+    EXPECT_EQ(tail.output(), "new\n");
+}
+
+TEST(cli_commands, consume_of_a_topic_that_is_not_there_yet_shows_its_first_message) {
+    const auto topic = new_name("cli-topic");
+    const auto group = new_name("cli-group");
+    running_command tail{"consume " + topic + " --group " + group + " --count 1 --timeout 60"};
+    ASSERT_TRUE(testing::wait_for(20s, [&] { return run("group show " + group).status == 0; }));
+    ASSERT_EQ(run("send " + topic + " first").status, 0);
+    EXPECT_EQ(tail.output(), "first\n");
+}
+
+TEST(cli_commands, consume_begins_at_a_time) {
+    const auto topic = new_name("cli-topic");
+    ASSERT_EQ(run("topic create " + topic + " --queues 2").status, 0);
+    ASSERT_EQ(run("send " + topic + " -", "old\nolder\n").status, 0);
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
+    ASSERT_EQ(run("send " + topic + " new").status, 0);
+    const auto got = run("consume " + topic + " --group " + new_name("cli-group") + " --from " +
+                         std::to_string(now) + " --count 1 --timeout 20");
+    EXPECT_EQ(got.text, "new\n");
 }
 
 TEST(cli_commands, group_list_show_reset_clone_and_delete) {

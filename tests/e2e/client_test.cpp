@@ -30,6 +30,7 @@ std::unique_ptr<client::producer> started_producer(const testing::broker_process
                                                    std::chrono::milliseconds send_timeout = 10s) {
     client::producer_options options;
     options.client = options_of(broker);
+    options.client.route_interval = 1s;
     options.send_timeout = send_timeout;
     auto made = std::make_unique<client::producer>(options);
     EXPECT_TRUE(made->start());
@@ -127,6 +128,35 @@ void eventually(Condition holds, const char* what) {
         ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain for " << what;
         std::this_thread::sleep_for(5ms);
     }
+}
+
+// A new group begins at the end, if it wants to, but a group that is there skips nothing of a new queue.
+TEST(client_e2e, a_consumer_of_an_old_topic_begins_at_the_end_and_in_a_new_queue_at_the_beginning) {
+    const auto topic = new_topic(shared_broker(), 1);
+    const auto producer = started_producer(shared_broker());
+    client::admin admin{options_of(shared_broker())};
+    ASSERT_TRUE(admin.start().ok());
+    ASSERT_TRUE(producer->send({.topic = topic, .body = "old"}).ok());
+    auto options = consumer_options(shared_broker(), new_name("CID"));
+    options.from = client::consume_from::last;
+    options.client.route_interval = 1s;
+    inbox box;
+    const auto consumer = collecting(options, topic, box);
+    eventually(
+        [&] {
+            const auto status = admin.group(options.group);
+            return status.ok() && std::ranges::any_of(status->queues, [&](const auto& each) {
+                       return each.queue.topic == topic && each.next.value() == 1;
+                   });
+        },
+        "the end to be stored as its beginning");
+    ASSERT_TRUE(admin.create_topic(topic, {.read_queues = 2, .write_queues = 2}).ok());
+    const auto in_the_new_one = [](const auto& queues, const auto&) { return queues.size() - 1; };
+    // The producer learns of the queue in its own time.
+    eventually([&] { return producer->queues(topic).value().size() == 2; }, "the new queue");
+    ASSERT_TRUE(producer->send({.topic = topic, .body = "in the new queue"}, in_the_new_one).ok());
+    box.expect_all({"in the new queue"});
+    EXPECT_THAT(box.bodies(), ElementsAre("in the new queue"));
 }
 
 TEST(client_e2e, every_way_of_sending_arrives) {

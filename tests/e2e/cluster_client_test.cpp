@@ -5,6 +5,7 @@
 #include "client/push_consumer.hpp"
 #include "client/transaction_producer.hpp"
 #include "tests/chaos/node_group.hpp"
+#include "tests/support/wait_for.hpp"
 
 #include <gtest/gtest.h>
 
@@ -24,17 +25,8 @@ using chaos::node_group;
 using client::transaction_decision;
 using clock = std::chrono::steady_clock;
 
-constexpr auto patience = 40s;
-
-template <class Condition>
-bool wait_for(Condition holds) {
-    for (const auto deadline = clock::now() + patience; clock::now() < deadline;) {
-        if (holds())
-            return true;
-        std::this_thread::sleep_for(5ms);
-    }
-    return holds();
-}
+constexpr auto patience = 40s;      // of one step
+constexpr auto all_patience = 150s; // less than CMakeLists.txt gives the test
 
 // What was answered OK, and what is still waited for.
 class notes {
@@ -103,7 +95,7 @@ class cluster_clients : public ::testing::Test {
     void SetUp() override {
         for (std::size_t node = 0; node < chaos::nodes; ++node)
             group_.start(node);
-        ASSERT_EQ(group_.wait_until_whole(0, patience), "") << group_.logs();
+        ASSERT_EQ(group_.wait_until_whole(0, time_left()), "") << group_.logs();
         client::admin admin{to_group()};
         ASSERT_TRUE(admin.start().ok());
         for (const char* topic : {"plain", "ordered", "transactions"})
@@ -117,6 +109,15 @@ class cluster_clients : public ::testing::Test {
             std::printf("%s\n", group_.logs().c_str());
     }
 
+    // What is left for a step: a test that fails says so before it is ended.
+    [[nodiscard]] std::chrono::milliseconds time_left() const {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - clock::now());
+        return std::clamp<std::chrono::milliseconds>(left, 0ms, patience);
+    }
+    template <class Condition>
+    bool wait_for(Condition holds) const {
+        return testing::wait_for(time_left(), holds);
+    }
     [[nodiscard]] client::client_options to_group() const { return {.name_servers = group_.name_servers()}; }
     std::unique_ptr<client::push_consumer> consume(const std::string& topic, inbox& to, bool ordered) {
         client::push_consumer_options options;
@@ -216,7 +217,7 @@ class cluster_clients : public ::testing::Test {
         group_.kill(*leader);
         expect_progress(("after the death of " + node_group::name_of(*leader)).c_str());
         group_.start(*leader);
-        ASSERT_EQ(group_.wait_until_whole(64U << 10U, patience), "");
+        ASSERT_EQ(group_.wait_until_whole(64U << 10U, time_left()), "");
     }
     void start_producer() { ASSERT_TRUE(producer_.start().ok()); }
     client::producer_options producer_options() const {
@@ -226,6 +227,7 @@ class cluster_clients : public ::testing::Test {
         return options;
     }
 
+    const clock::time_point end_ = clock::now() + all_patience;
     node_group group_{{"--transactionTimeOut=1000", "--transactionCheckInterval=500", "--logLevel=info",
                        "--mappedFileSizeCommitLog=16M"}};
     client::producer producer_{producer_options()};
