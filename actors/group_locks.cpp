@@ -15,7 +15,7 @@ using protocol::response_code;
 group_locks::group_locks(group_context& context)
     : context_(context),
       keeper_([&context](queue_key queue) { return context.environment->view->lock(context.group, queue); },
-              context.now()) {}
+              context.now(), context.environment->config->lock_life) {}
 
 void group_locks::request(const queue_lock_request_ptr& request) {
     if (waiting_.size() >= limits::max_waiting_locks) {

@@ -13,7 +13,7 @@ queue_lock lock_keeper::current(queue_key queue, const lock_batch& batch) const 
 bool lock_keeper::is_alive(queue_key queue, const queue_lock& lock, instant now) const {
     const auto found = refreshed_.find(queue);
     const bool known = found != refreshed_.end() && found->second.epoch == lock.epoch;
-    return now - (known ? found->second.at : started_) < life;
+    return now - (known ? found->second.at : started_) < life_;
 }
 
 void lock_keeper::change(queue_key queue, queue_lock found, std::string owner, lock_batch& batch) {

@@ -1,8 +1,9 @@
 // Who may have a queue's lock (protocol reference 6.9): the part of it that is no fact of the log.
 //
-// A lock lives for a minute after its owner last asked for it; only then may another client take it. What is
-// refreshed and what has expired is known here alone: after a start, or under a new leader, every lock counts
-// as refreshed then. Plain and deterministic: the durable locks are asked for, time comes in with each call.
+// A lock lives for a time, a minute, after its owner last asked for it; only then may another client take it.
+// What is refreshed and what has expired is known here alone: after a start, or under a new leader, every
+// lock counts as refreshed then. Plain and deterministic: the durable locks are asked for, time comes in with
+// each call.
 //
 // Locking goes in two steps, so that only what is durable is answered: lock() and unlock() decide which
 // changes must go into the log; when they are there, held() says what the client has.
@@ -37,9 +38,8 @@ class lock_keeper {
     using instant = std::chrono::steady_clock::time_point;
     using durable_lock = std::function<std::optional<queue_lock>(queue_key)>;
 
-    static constexpr std::chrono::seconds life{60};
-
-    lock_keeper(durable_lock durable, instant now) : durable_(std::move(durable)), started_(now) {}
+    lock_keeper(durable_lock durable, instant now, std::chrono::milliseconds life)
+        : durable_(std::move(durable)), started_(now), life_(life) {}
 
     // `client` wants the queues: those that nobody holds, or whose owner was silent for too long, become its.
     void lock(const std::string& client, const std::vector<queue_key>& queues, instant now,
@@ -68,6 +68,7 @@ class lock_keeper {
 
     durable_lock durable_;
     instant started_;
+    std::chrono::milliseconds life_;
     std::map<queue_key, refresh> refreshed_;
 };
 

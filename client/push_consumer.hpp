@@ -79,7 +79,7 @@ struct push_consumer_options {
     std::chrono::milliseconds rebalance_interval{20'000};
     std::chrono::milliseconds commit_interval{5'000};
     // In order: how often locks are renewed, and how long after the last renewal one is still relied on. The
-    // broker gives it to another member after 60 s.
+    // broker gives it to another member after 60 s (its rebalanceLockMaxLiveTime).
     std::chrono::milliseconds lock_interval{20'000};
     std::chrono::milliseconds lock_trust{30'000};
 

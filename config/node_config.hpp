@@ -107,6 +107,7 @@ struct node_config {
     bool notify_consumer_changes = true;                     // notifyConsumerIdsChangedEnable
     bool follower_reads = false;                             // slaveReadEnable
     std::chrono::milliseconds offset_commit_interval{1'000}; // flushConsumerOffsetInterval
+    std::chrono::milliseconds lock_life{60'000};             // rebalanceLockMaxLiveTime
 
     // Delays and transactions.
     std::vector<std::chrono::seconds> delay_levels{

@@ -252,6 +252,11 @@ void add_consuming(std::vector<setting>& table) {
                  "Milliseconds a consumer's committed offset may wait before it is written to the log; a "
                  "crash delivers what was consumed meanwhile once more."},
                 &config::offset_commit_interval, 1, 60'000),
+            duration({consuming, "rebalanceLockMaxLiveTime",
+                      "Milliseconds an orderly consumer keeps a queue after it last asked for its lock; then "
+                      "another may have it. Longer than clients rely on a lock: 30 s. (RocketMQ: "
+                      "rocketmq.broker.rebalance.lockMaxLiveTime.)"},
+                     &config::lock_life, 1'000, day_ms),
             list({delays, "messageDelayLevel",
                   "The delays behind levels 1, 2, ...; s, m, h and d are seconds, minutes, hours, days."},
                  &config::delay_levels, "1 to 64 times such as 1s 5m 2h, separated by blanks",

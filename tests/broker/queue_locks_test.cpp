@@ -82,7 +82,7 @@ class kept_locks {
             EXPECT_TRUE(durable.apply("G", change));
     }
     void restart() {
-        keeper_ = lock_keeper{[this](queue_key at) { return durable.find("G", at); }, now};
+        keeper_ = lock_keeper{[this](queue_key at) { return durable.find("G", at); }, now, 60s};
     }
     lock_keeper& keeper() { return keeper_; }
 
@@ -91,7 +91,7 @@ class kept_locks {
     int entries = 0; // of the log
 
   private:
-    lock_keeper keeper_{[this](queue_key at) { return durable.find("G", at); }, now};
+    lock_keeper keeper_{[this](queue_key at) { return durable.find("G", at); }, now, 60s};
 };
 
 TEST(lock_keeper, a_queue_has_one_owner_and_refreshing_costs_no_entry) {
