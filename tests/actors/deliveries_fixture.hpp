@@ -27,6 +27,12 @@ class deliveries : public actor_fixture {
         segments_ = std::move(*opened);
         reader_.emplace(*segments_, cache);
     }
+    // The two read from what ends here.
+    ~deliveries() override {
+        caf::anon_send_exit(environment->retries, caf::exit_reason::kill);
+        caf::anon_send_exit(environment->delays, caf::exit_reason::kill);
+        settle();
+    }
     // A leader with the topic T and the consumer group "workers".
     void set_up() {
         environment->reader = &*reader_;

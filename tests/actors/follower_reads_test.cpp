@@ -361,7 +361,7 @@ TEST_F(follower_reads, what_is_too_much_for_the_readers_is_the_leaders) {
     incoming flood;
     for (std::int32_t i = 1; i <= 100; ++i)
         flood.add(i, pull_of("T", 0));
-    flood.add(101, protocol::view_message_request{log_position{0}});
+    flood.add(101, protocol::query_message_request{});
     ask(flood);
     std::map<std::string, std::size_t> remarks;
     for (const auto& answer : connection->sent()) {
@@ -371,6 +371,7 @@ TEST_F(follower_reads, what_is_too_much_for_the_readers_is_the_leaders) {
             EXPECT_EQ(answer.number("nextBeginOffset"), 0);
         } else if (answer.opaque == 101) {
             EXPECT_EQ(answer.code, code_of(response_code::service_not_available));
+            EXPECT_TRUE(answer.remark.starts_with("[REJECTREQUEST]")) << answer.remark;
         } else {
             EXPECT_EQ(answer.messages().size(), 2U);
         }
