@@ -104,8 +104,9 @@ TEST(message_frames, without_one_slice_the_rest_are_heartbeats_and_the_message_c
             const auto got = reader.receive(frames[i].head, arrived(frames[i]));
             const bool is_last = i + 1 == frames.size();
             ASSERT_EQ(got.ok(), !is_last);
-            if (got.ok())
+            if (got.ok()) {
                 EXPECT_TRUE(request_in(got).entries.empty());
+            }
         }
         for (std::size_t i = 0; i < frames.size(); ++i)
             EXPECT_TRUE(reader.receive(frames[i].head, arrived(frames[i])).ok());
