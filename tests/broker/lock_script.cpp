@@ -24,7 +24,8 @@ class lock_runner {
     void step(const script_event& event, std::ostream& out) {
         const auto now = lock_keeper::instant{std::chrono::seconds{event.number("now", 0)}};
         if (!keeper_ || event.name == "restart")
-            keeper_.emplace([this](queue_key at) { return durable_.find("G", at); }, now);
+            keeper_.emplace([this](queue_key at) { return durable_.find("G", at); }, now,
+                            std::chrono::seconds{60});
         std::vector<queue_key> queues;
         for (const auto& number : event.list("queues"))
             queues.push_back(queue(number));

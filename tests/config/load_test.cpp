@@ -125,8 +125,9 @@ TEST(load, refuses_lines_that_are_not_settings) {
     EXPECT_THAT(refused("  [broker]\n"), HasSubstr("no sections"));
     EXPECT_THAT(refused("= 5"), HasSubstr("node.conf:1"));
     EXPECT_THAT(refused(std::string("ELF\0\1", 5)), HasSubstr("not a text file"));
-    EXPECT_LT(refused(std::string(1'000'000, 'x')).size(), 300U);
-    EXPECT_LT(refused(std::string(1'000'000, 'x') + " = 1").size(), 300U);
+    const std::string long_word(1'000'000, 'x');
+    EXPECT_LT(refused(long_word).size(), 300U);
+    EXPECT_LT(refused(long_word + " = 1").size(), 300U);
 }
 
 TEST(load, refuses_words_that_are_not_settings) {
