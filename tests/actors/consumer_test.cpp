@@ -377,6 +377,7 @@ TEST_F(consumer_sessions, an_offset_is_stored_and_answered_when_it_is_durable) {
 
 TEST_F(consumer_sessions, T9_oneway_commits_are_coalesced_and_never_answered) {
     set_up_topic();
+    store(std::vector<std::pair<std::string, std::string>>(50, {"x", ""}));
     const auto connection = connect();
     const auto session = consumer(connection);
     for (std::int64_t offset = 1; offset <= 50; ++offset)

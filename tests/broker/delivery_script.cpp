@@ -1,6 +1,7 @@
 #include "tests/broker/delivery_script.hpp"
 
 #include "broker/delivery_records.hpp"
+#include "protocol/stored_message.hpp"
 
 #include <sstream>
 
@@ -21,20 +22,27 @@ queue_key take_queue(std::string& words) {
     return queue;
 }
 
-// A record's bytes do not matter to the state, but its size does. Returns the place of its trailer.
-std::span<std::byte> record(entry_draft& draft, command_kind kind, queue_key queue, std::size_t trailer) {
+// A record of always the same size, with this text in its body. Returns the place of its trailer.
+std::span<std::byte> record(entry_draft& draft, command_kind kind, queue_key queue, std::size_t trailer,
+                            std::string text = {}) {
+    protocol::stored_message message;
+    message.queue = queue.queue;
+    message.topic = "T";
+    text.resize(record_bytes - message.size(), '.');
+    message.body = as_bytes(text);
     const auto to = draft.add_record(kind, queue, 0, record_bytes + trailer);
-    std::fill(to.begin(), to.end(), std::byte{0});
-    store_big(to.data(), static_cast<std::uint32_t>(record_bytes));
+    protocol::write_stored_message(to.data(), message);
     return to.subspan(record_bytes);
 }
 
-void half(entry_draft& draft, std::string words) {
-    constexpr std::uint32_t group_at = 70; // behind what the replica fills in
+void half(entry_draft& draft, const std::string& what) {
+    auto words = what;
     const auto queue = take_queue(words);
-    const auto trailer = record(draft, command_kind::half, queue, half_trailer_bytes);
+    const auto trailer = record(draft, command_kind::half, queue, half_trailer_bytes, words);
+    const auto* const first = trailer.data() - record_bytes;
+    const auto written = protocol::decode_stored_message({first, record_bytes});
+    const auto group_at = static_cast<std::uint32_t>(written->body.data() - first);
     encode(half_trailer{-1, group_at, static_cast<std::uint16_t>(words.size())}, trailer.data());
-    std::memcpy(trailer.data() - record_bytes + group_at, words.data(), words.size());
 }
 
 void delay(entry_draft& draft, std::string words) {
