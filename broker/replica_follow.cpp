@@ -3,6 +3,7 @@
 #include "broker/members.hpp"
 #include "broker/replica.hpp"
 #include "broker/snapshot.hpp"
+#include "consensus/defect.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -45,7 +46,7 @@ void replica::follow(const consensus::message& from, effects& out) {
     if (raft_.follow_commit(std::min(request.commit, matched_)))
         apply_committed(out);
     start_flush(out);
-    if (!is_news)
+    if (!is_news || consensus::built_in == consensus::defect::acknowledged_too_early)
         answer(request.sequence, out);
 }
 
@@ -193,7 +194,9 @@ void replica::answer(std::uint64_t sequence, effects& out) {
         return;
     consensus::append_answer answer;
     answer.is_matched = true;
-    answer.flushed = std::min(flushed_, matched_);
+    answer.flushed = consensus::built_in == consensus::defect::acknowledged_too_early
+                         ? matched_
+                         : std::min(flushed_, matched_);
     answer.log_end = tail_.next;
     answer.commit = committed();
     answer.sequence = sequence;

@@ -2,6 +2,7 @@
 #include "consensus/raft.hpp"
 
 #include "base/check.hpp"
+#include "consensus/defect.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -42,7 +43,7 @@ void raft::on(const vote_request& asked, const message& from, steady_ms now, act
     if (grants && !asked.is_pre_vote) {
         if (vote_.vote.empty()) {
             vote_.vote = from.from.name;
-            out.persist = vote_;
+            out.persist = built_in == defect::vote_not_flushed ? std::nullopt : std::optional{vote_};
         }
         restart_election_timer(now, settings_.election_timeout);
     }

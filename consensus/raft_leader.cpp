@@ -2,6 +2,7 @@
 #include "consensus/raft.hpp"
 
 #include "base/check.hpp"
+#include "consensus/defect.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -57,7 +58,8 @@ bool raft::advance_commit() {
         const bool counts = found != progress_.end() && found->second.incarnation == one.incarnation;
         reached.push_back(counts ? found->second.matched : log_position{0});
     }
-    const auto candidate = majority_position(std::move(reached));
+    const auto candidate =
+        built_in == defect::answered_before_majority ? flushed_ : majority_position(std::move(reached));
     // An entry of an earlier term is committed only by a later one of this term (thesis 3.6.2, figure 3.7).
     if (candidate <= commit_ || candidate < own_term_from_)
         return false;

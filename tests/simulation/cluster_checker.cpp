@@ -52,17 +52,15 @@ std::string cluster_checker::answered(const broker::applied_batch& batch) const 
 }
 
 std::string cluster_checker::answered(const std::vector<drafted_message>& messages,
-                                      const broker::applied_batch* batch) {
+                                      const broker::applied_batch& batch) {
     for (std::size_t i = 0; i < messages.size(); ++i) {
         answered_[messages[i].name] = messages[i];
-        if (batch == nullptr)
-            continue;
         const auto* const found = model_.find(messages[i].name);
         if (found == nullptr)
             return "lost: message " + std::to_string(messages[i].name) +
                    " was answered and nobody has applied it";
-        const promised_message promised{messages[i].name, messages[i].queue, batch->offsets.at(i),
-                                        batch->position + messages[i].place};
+        const promised_message promised{messages[i].name, messages[i].queue, batch.offsets.at(i),
+                                        batch.position + messages[i].place};
         if (*found != promised)
             return "moved: message " + std::to_string(promised.name) + " was answered as offset " +
                    std::to_string(promised.offset.value()) + at(promised.record) + " and is offset " +
@@ -78,9 +76,51 @@ std::string cluster_checker::topic_answered(const std::string& name) {
 }
 
 std::string cluster_checker::commit_answered(queue_key queue, queue_offset next) {
+    auto& known = offsets_known_[queue];
+    known = std::max(known, next);
     return model_.has_committed(queue, next)
                ? ""
                : "lost: the offset " + std::to_string(next.value()) + " was answered and is not there";
+}
+
+std::optional<queue_offset> cluster_checker::least_offset(queue_key queue) const {
+    const auto known = offsets_known_.find(queue);
+    return known == offsets_known_.end() ? std::nullopt : std::optional{known->second};
+}
+
+queue_offset cluster_checker::least_end(queue_key queue) const {
+    const auto known = ends_known_.find(queue);
+    return known == ends_known_.end() ? queue_offset{0} : known->second;
+}
+
+std::string cluster_checker::offset_told(queue_key queue, std::optional<queue_offset> least,
+                                         std::optional<queue_offset> told) {
+    if (!told)
+        return least ? "stale: nothing stored, where the offset " + std::to_string(least->value()) +
+                           " was known before the question"
+                     : "";
+    if (least && *told < *least)
+        return "stale: the offset " + std::to_string(told->value()) + " was told, where " +
+               std::to_string(least->value()) + " was known before the question";
+    if (!model_.has_committed(queue, *told))
+        return "invented: the offset " + std::to_string(told->value()) + " was told and nobody stored it";
+    auto& known = offsets_known_[queue];
+    known = std::max(known, *told);
+    return {};
+}
+
+void cluster_checker::message_known(queue_key queue, queue_offset offset) {
+    auto& end = ends_known_[queue];
+    end = std::max(end, offset + 1);
+}
+
+std::string cluster_checker::end_told(queue_key queue, queue_offset least, queue_offset told) {
+    if (told < least)
+        return "stale: a queue's end was told as " + std::to_string(told.value()) + ", where " +
+               std::to_string(least.value()) + " was known before the question";
+    if (told > queue_offset{0})
+        message_known(queue, told - 1);
+    return {};
 }
 
 std::string cluster_checker::decision_answered(log_position half, queue_offset outcome) {

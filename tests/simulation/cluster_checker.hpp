@@ -10,6 +10,7 @@
 #include "tests/simulation/simulated_node.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,19 @@ class cluster_checker {
 
     // A batch was answered OK, whatever was in it.
     [[nodiscard]] std::string answered(const broker::applied_batch& batch) const;
-    // A batch of messages, halves or delayed messages. Without `batch` nobody knows yet where they are.
-    std::string answered(const std::vector<drafted_message>& messages, const broker::applied_batch* batch);
+    // A batch of messages, halves or delayed messages.
+    std::string answered(const std::vector<drafted_message>& messages, const broker::applied_batch& batch);
     std::string topic_answered(const std::string& name);
     std::string commit_answered(queue_key queue, queue_offset next);
+    // What is known of a group's offset and of a queue's end: whoever asks from now on must be told at least
+    // this much, wherever (linearizability; trap T1 for an offset that is there).
+    [[nodiscard]] std::optional<queue_offset> least_offset(queue_key queue) const;
+    [[nodiscard]] queue_offset least_end(queue_key queue) const;
+    // A node that was sure that it leads says this; `least` is what was known when it was asked.
+    std::string offset_told(queue_key queue, std::optional<queue_offset> least,
+                            std::optional<queue_offset> told);
+    void message_known(queue_key queue, queue_offset offset);
+    std::string end_told(queue_key queue, queue_offset least, queue_offset told);
     // What a client was told that became of its half: never anything else from then on.
     std::string decision_answered(log_position half, queue_offset outcome);
 
@@ -49,6 +59,8 @@ class cluster_checker {
 
     std::map<std::uint64_t, drafted_message> answered_;
     std::map<log_position, queue_offset> decided_;
+    std::map<queue_key, queue_offset> offsets_known_; // of the group, by clients
+    std::map<queue_key, queue_offset> ends_known_;
     std::map<term_number, std::string> leaders_;
 };
 

@@ -19,6 +19,15 @@ std::string topic_name(std::uint32_t number) {
     return number + 1 == most_topics ? std::string{protocol::check_exhausted_topic} : std::to_string(number);
 }
 
+std::optional<queue_offset> stored_offset(const simulated_node& node, queue_key queue) {
+    const auto& all = node.replica().current().offsets();
+    const auto group = all.find(durability_checker::group);
+    if (group == all.end())
+        return std::nullopt;
+    const auto found = group->second.find(queue);
+    return found == group->second.end() ? std::nullopt : std::optional{found->second};
+}
+
 } // namespace
 
 cluster_clients::cluster_clients(simulated_cluster& cluster, std::uint64_t seed, bool is_plain)
@@ -53,6 +62,21 @@ void cluster_clients::act() {
     send_messages(to);
 }
 
+// Most of all those that were replaced and do not know it.
+void cluster_clients::ask() {
+    if (topics_ == 0)
+        return;
+    const auto leader = cluster_.leader();
+    auto to = leader && pick(2) == 0 ? *leader : static_cast<std::size_t>(pick(cluster_.size()));
+    for (std::size_t node = 0; node < cluster_.size(); ++node)
+        if (node != leader && cluster_.node(node) != nullptr && cluster_.node(node)->replica().ready())
+            to = node;
+    if (pick(2) == 0)
+        ask_offset(to);
+    else
+        ask_end(to);
+}
+
 void cluster_clients::try_out(std::size_t leader) {
     if (topics_ == 0)
         send_topic(leader);
@@ -67,9 +91,7 @@ void cluster_clients::send_topic(std::size_t to) {
     config.name = topic_name(number);
     broker::entry_draft draft;
     draft.add(command_kind::topic_create, broker::encode(config));
-    cluster_.send(to, std::move(draft), [this, number](const auto* batch) {
-        if (batch == nullptr)
-            return;
+    cluster_.send(to, std::move(draft), [this, number](const auto&) {
         cluster_.report(cluster_.checker().topic_answered(topic_name(number)));
         topics_ = std::max(topics_, number + 1);
     });
@@ -87,9 +109,25 @@ void cluster_clients::send_commit(std::size_t to) {
     broker::entry_draft draft;
     draft.add(command_kind::offsets_commit, broker::encode(std::vector<broker::offset_commit>{
                                                 {durability_checker::group, queue, queue_offset{next}}}));
-    cluster_.send(to, std::move(draft), [this, queue, committed = queue_offset{next}](const auto* batch) {
-        if (batch != nullptr)
-            cluster_.report(cluster_.checker().commit_answered(queue, committed));
+    cluster_.send(to, std::move(draft), [this, queue, committed = queue_offset{next}](const auto&) {
+        cluster_.report(cluster_.checker().commit_answered(queue, committed));
+    });
+}
+
+// A group's offset, or that it has none. From nothing stored it would go on at the end (trap T1).
+void cluster_clients::ask_offset(std::size_t to) {
+    const auto queue = some_queue();
+    cluster_.ask(to, [this, queue, least = cluster_.checker().least_offset(queue)](const auto& node) {
+        ++cluster_.marks().offsets_told;
+        cluster_.report(cluster_.checker().offset_told(queue, least, stored_offset(node, queue)));
+    });
+}
+
+void cluster_clients::ask_end(std::size_t to) {
+    const auto queue = some_queue();
+    cluster_.ask(to, [this, queue, least = cluster_.checker().least_end(queue)](const auto& node) {
+        ++cluster_.marks().ends_told;
+        cluster_.report(cluster_.checker().end_told(queue, least, node.view().end_of(queue)));
     });
 }
 
@@ -109,7 +147,7 @@ drafted_message cluster_clients::add_record(broker::entry_draft& draft, command_
 }
 
 void cluster_clients::remember(const std::vector<drafted_message>& messages,
-                               const broker::applied_batch* batch) {
+                               const broker::applied_batch& batch) {
     cluster_.report(cluster_.checker().answered(messages, batch));
     ++messages_answered_;
 }
@@ -121,8 +159,11 @@ void cluster_clients::send_messages(std::size_t to) {
     std::span<std::byte> trailer;
     for (auto count = 1 + pick(3); count > 0; --count)
         messages.push_back(add_record(draft, command_kind::message, pick(largest), trailer));
-    cluster_.send(to, std::move(draft),
-                  [this, messages = std::move(messages)](const auto* batch) { remember(messages, batch); });
+    cluster_.send(to, std::move(draft), [this, messages = std::move(messages)](const auto& batch) {
+        remember(messages, batch);
+        for (std::size_t i = 0; i < messages.size(); ++i)
+            cluster_.checker().message_known(messages[i].queue, batch.offsets.at(i));
+    });
 }
 
 void cluster_clients::send_halves(std::size_t to) {
@@ -134,11 +175,10 @@ void cluster_clients::send_halves(std::size_t to) {
                                       pick(300), trailer));
         broker::encode(broker::half_trailer{-1, 0, 0}, trailer.data());
     }
-    cluster_.send(to, std::move(draft), [this, messages = std::move(messages)](const auto* batch) {
+    cluster_.send(to, std::move(draft), [this, messages = std::move(messages)](const auto& batch) {
         remember(messages, batch);
-        if (batch != nullptr)
-            for (const auto& message : messages)
-                halves_.push_back({batch->position + message.place});
+        for (const auto& message : messages)
+            halves_.push_back({batch.position + message.place});
     });
 }
 
@@ -165,15 +205,15 @@ void cluster_clients::send_decisions(std::size_t to) {
         draft.add(command_kind::packed_decisions, broker::encode(decisions));
     else
         draft.add(command_kind::decisions, broker::testing::encode_unpacked(decisions));
-    cluster_.send(to, std::move(draft), [this, decisions = std::move(decisions)](const auto* batch) {
+    cluster_.send(to, std::move(draft), [this, decisions = std::move(decisions)](const auto& batch) {
         remember(decisions, batch);
     });
 }
 
 void cluster_clients::remember(const std::vector<broker::decision>& decisions,
-                               const broker::applied_batch* batch) {
-    for (std::size_t i = 0; batch != nullptr && i < decisions.size(); ++i) {
-        const auto outcome = batch->offsets.at(i);
+                               const broker::applied_batch& batch) {
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const auto outcome = batch.offsets.at(i);
         auto& marks = cluster_.marks();
         if (outcome >= queue_offset{0})
             ++marks.committed;
@@ -202,7 +242,7 @@ void cluster_clients::send_checks(std::size_t to) {
     draft.add(command_kind::half_checks,
               broker::encode(std::vector<broker::half_check>{
                   {half, gives_up ? broker::half_check_kind::given_up : broker::half_check_kind::sent}}));
-    cluster_.send(to, std::move(draft), [](const auto*) {});
+    cluster_.send(to, std::move(draft), [](const auto&) {});
 }
 
 // --- delays
@@ -218,7 +258,7 @@ void cluster_clients::send_delayed(std::size_t to) {
         store_little(trailer.data(), -static_cast<std::int64_t>(1 + pick(pick(3) == 0 ? 6'000 : 300)));
     }
     cluster_.send(to, std::move(draft),
-                  [this, messages = std::move(messages)](const auto* batch) { remember(messages, batch); });
+                  [this, messages = std::move(messages)](const auto& batch) { remember(messages, batch); });
 }
 
 // What the scheduler of a leader does: one delivery or cancellation at a time, made from what is applied. So
@@ -226,14 +266,12 @@ void cluster_clients::send_delayed(std::size_t to) {
 void cluster_clients::change_delays(std::size_t leader, broker::entry_draft draft, std::uint64_t* mark) {
     const auto term = cluster_.node(leader)->replica().term();
     delays_changed_in_.insert(term);
-    const auto sent = cluster_.send(leader, std::move(draft), [this, mark, term](const auto* batch) {
-        if (batch == nullptr)
-            return;
+    const auto sent = cluster_.send(leader, std::move(draft), [this, mark, term](const auto& batch) {
         delays_changed_in_.erase(term);
         if (mark == nullptr)
             return;
         ++*mark;
-        if (batch->offsets.at(0) < queue_offset{0})
+        if (batch.offsets.at(0) < queue_offset{0})
             cluster_.report("outdated: a delivery that was made from what is applied is refused");
     });
     if (sent == 0) // it does not listen now

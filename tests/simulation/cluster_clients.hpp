@@ -20,6 +20,8 @@ class cluster_clients {
 
     // One of them sends something.
     void act();
+    // One of them asks what there is.
+    void ask();
     // Something is sent to this node that shows that it works.
     void try_out(std::size_t leader);
     // The leader delivers what is due, as the delay scheduler does.
@@ -39,6 +41,8 @@ class cluster_clients {
     [[nodiscard]] queue_key some_queue();
     void send_topic(std::size_t to);
     void send_commit(std::size_t to);
+    void ask_offset(std::size_t to);
+    void ask_end(std::size_t to);
     void send_messages(std::size_t to);
     void send_halves(std::size_t to);
     void send_decisions(std::size_t to);
@@ -47,8 +51,8 @@ class cluster_clients {
     void call_back();
     void change_delays(std::size_t leader, broker::entry_draft draft, std::uint64_t* mark);
     [[nodiscard]] std::optional<std::size_t> free_scheduler() const;
-    void remember(const std::vector<drafted_message>& messages, const broker::applied_batch* batch);
-    void remember(const std::vector<broker::decision>& decisions, const broker::applied_batch* batch);
+    void remember(const std::vector<drafted_message>& messages, const broker::applied_batch& batch);
+    void remember(const std::vector<broker::decision>& decisions, const broker::applied_batch& batch);
     drafted_message add_record(broker::entry_draft& draft, broker::command_kind kind, std::size_t size,
                                std::span<std::byte>& trailer);
 

@@ -11,7 +11,7 @@ cluster_story::cluster_story(const cluster_settings& settings, cluster_marks& ma
     : settings_(settings),
       random_(settings.seed + 2),
       cluster_(settings, marks),
-      clients_(cluster_, settings.seed + 3, settings.wrong != defect::none),
+      clients_(cluster_, settings.seed + 3, settings.is_canary),
       calm_(200 + pick(1'500)),
       keeps_all_(pick(3) == 0) {
     cluster_.when_voting([this](std::size_t voter, std::size_t candidate) {
@@ -29,7 +29,7 @@ cluster_story::cluster_story(const cluster_settings& settings, cluster_marks& ma
 }
 
 std::string cluster_story::run() {
-    const auto seconds = settings_.wrong == defect::none ? 10 + pick(20) : 30 + pick(20);
+    const auto seconds = !settings_.is_canary ? 10 + pick(20) : 30 + pick(20);
     cluster_.after(pick_ms(0, 3'000), [this] { trouble_later(); });
     client_later();
     deliver_later();
@@ -64,6 +64,7 @@ void cluster_story::heal() {
     is_healed_ = true;
     cluster_.network().mend();
     cluster_.network().set({});
+    cluster_.repair_disks();
     for (std::size_t node = 0; node < cluster_.size(); ++node)
         cluster_.pause(node, virtual_ms{0});
 }
@@ -81,7 +82,7 @@ void cluster_story::trouble_later() {
 void cluster_story::trouble() {
     const auto leader = cluster_.leader();
     const auto victim = leader && pick(2) == 0 ? *leader : pick_node();
-    switch (pick(16)) {
+    switch (pick(17)) {
     case 0:
         return cluster_.power_off(victim, pick_ms(50, pick(3) == 0 ? 12'000 : 4'000));
     case 1:
@@ -103,6 +104,7 @@ void cluster_story::trouble() {
     case 11:
         return cluster_.break_connection(victim, (victim + 1) % cluster_.size());
     case 12:
+    case 15:
         return wipe(victim);
     case 13:
         return disturb_election();
@@ -125,8 +127,12 @@ void cluster_story::set_clock(std::size_t victim) {
 }
 
 void cluster_story::disk_trouble(std::size_t victim) {
+    if (pick(4) == 0)
+        return cluster_.fill_disk(victim, pick(20'000), pick_ms(500, 8'000));
     if (!settings_.sync)
         return;
+    if (pick(6) == 0)
+        return cluster_.spoil_reads(victim, pick_ms(500, 8'000));
     if (pick(3) == 0)
         cluster_.disk(victim).fail_sync_after(pick(20));
     else
@@ -168,10 +174,10 @@ void cluster_story::change_weather() {
 // One after the other: more than a group can promise otherwise. It is worst when the leader goes too, and who
 // remains was cut off: the wiped node must not vote as what it was.
 void cluster_story::wipe(std::size_t victim) {
-    if (!cluster_.may_lose_a_disk())
+    if (!cluster_.may_lose_disk_of(victim))
         return;
-    if (pick(3) == 0)
-        return cluster_.rot(victim, pick_ms(50, 1'500));
+    if (pick(2) == 0)
+        return pick(2) == 0 ? cluster_.rot(victim, pick_ms(50, 1'500)) : cluster_.rot_in_use(victim);
     const auto leader = cluster_.leader();
     if (!leader || *leader == victim || pick(2) == 0)
         return cluster_.wipe(victim, pick_ms(50, 1'500));
@@ -179,7 +185,7 @@ void cluster_story::wipe(std::size_t victim) {
         if (node != victim && node != *leader && pick(3) != 0)
             cluster_.network().cut(partition::isolated, node);
     cluster_.after(pick_ms(100, 900), [this, victim, leader = *leader] {
-        if (is_healed_ || !cluster_.may_lose_a_disk())
+        if (is_healed_ || !cluster_.may_lose_disk_of(victim))
             return;
         cluster_.wipe(victim, pick_ms(10, 100));
         cluster_.power_off(leader, pick_ms(2'000, 6'000));
@@ -195,6 +201,8 @@ void cluster_story::client_later() {
     if (is_healed_)
         return;
     clients_.act();
+    if (pick(3) == 0)
+        clients_.ask();
     if (pick(keeps_all_ ? 10'000 : 40) == 0)
         if (const auto leader = cluster_.leader())
             cluster_.trim(*leader);

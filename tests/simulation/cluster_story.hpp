@@ -12,6 +12,7 @@ class cluster_story {
 
     // What went wrong; empty = nothing.
     std::string run();
+    [[nodiscard]] std::uint64_t digest() const { return cluster_.digest(); }
     // How long it was.
     [[nodiscard]] virtual_ms length() const { return cluster_.now(); }
     [[nodiscard]] std::size_t leaders() { return cluster_.checker().terms(); }

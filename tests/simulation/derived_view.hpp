@@ -30,6 +30,10 @@ class derived_view {
     std::string add(const broker::state_changes& changes);
 
     [[nodiscard]] const auto& queues() const { return queues_; }
+    [[nodiscard]] queue_offset end_of(queue_key which) const {
+        const auto found = queues_.find(which);
+        return found == queues_.end() ? queue_offset{0} : found->second.next();
+    }
     [[nodiscard]] const auto& delayed() const { return delayed_; }
     [[nodiscard]] const auto& settled() const { return settled_; }
 

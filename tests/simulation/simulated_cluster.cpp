@@ -14,7 +14,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
     : settings_(settings),
       marks_(marks),
       random_(settings.seed),
-      network_(settings.nodes, settings.seed + 1),
+      network_(settings.nodes, settings.seed + 1, marks.network),
       hosts_(settings.nodes) {
     const auto segment_size = (1 + pick(4)) * 16384;
     const std::uint64_t window_bytes = pick(2) == 0 ? 16U << 20U : 1 + pick(3'000);
@@ -27,8 +27,7 @@ simulated_cluster::simulated_cluster(const cluster_settings& settings, cluster_m
         one.settings.segment_size = segment_size;
         one.settings.window_bytes = window_bytes;
         one.settings.writes = pick(2) == 0 ? storage::write_mode::buffered : storage::write_mode::direct;
-        one.settings.saves_votes = settings.wrong != defect::votes_not_saved;
-        one.settings.sync = settings.sync && settings.wrong != defect::flushes_late;
+        one.settings.sync = settings.sync;
         new_disk(one);
     }
     for (auto& one : hosts_)
@@ -52,6 +51,8 @@ void simulated_cluster::run_until(virtual_ms end) {
         const auto next = actions_.top();
         actions_.pop();
         now_ = next.at;
+        digest_.add(static_cast<std::uint64_t>(now_.count()));
+        digest_.add(next.number);
         next.what();
     }
     now_ = std::max(now_, end);
@@ -87,11 +88,12 @@ void simulated_cluster::jump_clock(std::size_t which, std::chrono::milliseconds 
 
 void simulated_cluster::start(std::size_t which) {
     auto& one = hosts_[which];
-    if (one.node || !problem_.empty())
+    if (one.node || one.mender || !problem_.empty())
         return;
     one.settings.seed = random_();
     if (one.begins_at)
         return start_anew(which, *one.begins_at);
+    age_store(one);
     auto started = simulated_node::start(*one.disk, one.settings, one.derived, clock_of(one));
     if (!one.disk->has_power() || (!started.ok() && started.failure().code == errc::io_failed)) {
         if (started.ok())
@@ -99,11 +101,18 @@ void simulated_cluster::start(std::size_t which) {
         one.disk->crash();
         return after(pick_ms(50, 500), [this, which] { start(which); });
     }
-    if (one.is_rotten && finds_rot(which, started))
-        return;
+    if (!started.ok() && one.is_full && started.failure().code == errc::unavailable) {
+        ++marks_.starts_too_full;
+        return after(pick_ms(50, 500), [this, which] { start(which); });
+    }
+    if (!started.ok() && one.is_rotten && started.failure().code == errc::corrupted)
+        return mend(which);
     if (!started.ok())
         return report("refused: " + one.name + " does not start: " + started.failure().message);
     one.node = *std::move(started);
+    one.mender = std::make_unique<simulated_mender>(one.node->log(), one.settings.peers, sending_of(which));
+    if (one.flushed_before && one.node->replica().appended() < *std::exchange(one.flushed_before, {}))
+        return report("cut: " + one.name + " has less of its log than before it rotted");
     ++one.life;
     one.is_ending = one.has_led = one.was_ready = false;
     one.paused_until = now_;
@@ -112,13 +121,26 @@ void simulated_cluster::start(std::size_t which) {
     report(check_log(which));
     settle(which);
     tick(which, one.life);
+    look_for_rot(which, one.life);
+}
+
+// The derived store has no log of its own: what a power cut leaves of it may be older than the last
+// checkpoint, and one that is damaged is made again from nothing.
+void simulated_cluster::age_store(host& one) {
+    if (one.is_rotten || pick(8) != 0 || one.derived.applied == log_position{0})
+        return;
+    const bool is_lost = pick(3) == 0;
+    ++(is_lost ? marks_.lost_stores : marks_.old_stores);
+    one.derived = is_lost ? derived_copy{} : std::exchange(one.older_derived, {});
 }
 
 void simulated_cluster::leave(std::size_t which) {
     auto& one = hosts_[which];
     marks_.unknown_outcomes += one.waiting.size();
     one.waiting.clear();
+    one.asking.clear();
     one.connections.clear();
+    one.mender.reset();
     one.node.reset();
     // Most often the others' kernels hear of it.
     for (std::size_t other = 0; other < size(); ++other)
@@ -132,7 +154,7 @@ void simulated_cluster::leave(std::size_t which) {
 void simulated_cluster::power_off(std::size_t which, virtual_ms until_on) {
     if (!settings_.sync)
         return end_process(which, until_on);
-    if (!hosts_[which].node)
+    if (!hosts_[which].node && !hosts_[which].mender)
         return;
     leave(which);
     hosts_[which].disk->crash();
@@ -141,7 +163,7 @@ void simulated_cluster::power_off(std::size_t which, virtual_ms until_on) {
 }
 
 void simulated_cluster::end_process(std::size_t which, virtual_ms until_restart) {
-    if (!hosts_[which].node)
+    if (!hosts_[which].node && !hosts_[which].mender)
         return;
     leave(which);
     ++marks_.processes_ended;
@@ -165,12 +187,15 @@ void simulated_cluster::checkpoint(std::size_t which) {
     // A store ahead of its log would be thrown away by the next start.
     if (hosts_[which].node && !hosts_[which].node->replica().is_seeding() &&
         hosts_[which].node->replica().durable() >= hosts_[which].node->replica().applied())
-        hosts_[which].derived = hosts_[which].node->checkpoint();
+        hosts_[which].older_derived = std::exchange(hosts_[which].derived, hosts_[which].node->checkpoint());
 }
 
 void simulated_cluster::trim(std::size_t which) {
     auto& one = hosts_[which];
     if (!one.node || !one.node->replica().ready() || one.paused_until > now_ || !problem_.empty())
+        return;
+    // Whom a trim leaves behind is as good as lost, and so is one whose rot nobody else has any more.
+    if (std::any_of(hosts_.begin(), hosts_.end(), [](const host& each) { return each.is_rotten; }))
         return;
     const auto& state = one.node->replica().current();
     const auto limit = state.retention_limit(one.derived.applied, log_time(which));
@@ -178,7 +203,7 @@ void simulated_cluster::trim(std::size_t which) {
     if (first <= state.first_position())
         return;
     const broker::batch_ticket ticket{next_ticket_++};
-    one.waiting[ticket.value()].answer = [this](const auto*) { ++marks_.trims; };
+    one.waiting[ticket.value()] = [this](const auto&) { ++marks_.trims; };
     trimmed_ = std::max(trimmed_, first);
     one.node->trim(first, ticket, log_time(which));
     settle(which);
@@ -197,6 +222,10 @@ void simulated_cluster::tick(std::size_t which, std::uint64_t life) {
             if (pick(2) == 0)
                 node.sync_late();
         });
+    if (auto& one = hosts_[which]; one.node && one.life == life && one.paused_until <= now_) {
+        one.mender->tick(clock_of(one));
+        follow_mender(which);
+    }
     after(tick_interval, [this, which, life] { tick(which, life); });
 }
 
@@ -225,6 +254,7 @@ void simulated_cluster::settle(std::size_t which) {
     const auto outcomes = one.node->take_outcomes();
     if (!one.disk->has_power())
         return power_off(which, pick_ms(50, 3'000));
+    note(which, outcomes);
     watch(which, outcomes);
     answer(which, outcomes);
     for (const auto& message : outcomes.messages)
@@ -273,7 +303,10 @@ void simulated_cluster::watch(std::size_t which, const simulated_node::outcomes&
     }
     if (!one.has_led && replica.applied() > replica.flushed())
         report("ahead: the follower " + one.name + " has applied what it has not flushed");
-    if (outcomes.fence_reason && outcomes.fence_reason->code != errc::io_failed)
+    const bool is_full =
+        outcomes.fence_reason && outcomes.fence_reason->code == errc::unavailable && one.is_full;
+    marks_.full_disks += is_full ? 1 : 0;
+    if (outcomes.fence_reason && outcomes.fence_reason->code != errc::io_failed && !is_full)
         report("fenced: " + one.name + ": " + outcomes.fence_reason->message);
     if (one.was_wiped && !replica.current().members().empty() &&
         std::find(replica.current().members().begin(), replica.current().members().end(), one.node->self()) !=
@@ -289,24 +322,20 @@ void simulated_cluster::answer(std::size_t which, const simulated_node::outcomes
         waiting.erase(batch.ticket.value());
     for (const auto& batch : outcomes.applied) {
         auto found = waiting.extract(batch.ticket.value());
-        if (found.empty()) {
-            if (settings_.wrong != defect::answers_too_early)
-                report("answered: a batch that nobody waits for");
-            continue;
-        }
+        if (found.empty())
+            return report("answered: a batch that nobody waits for");
         ++marks_.answered;
         report(checker_.answered(batch));
-        found.mapped().answer(&batch);
+        found.mapped()(batch);
     }
-    if (settings_.wrong != defect::answers_too_early)
-        return;
-    for (auto at = waiting.begin(); at != waiting.end();) {
-        if (at->second.end > hosts_[which].node->replica().flushed()) {
-            ++at;
-            continue;
-        }
-        at->second.answer(nullptr);
-        at = waiting.erase(at);
+    for (const auto& told : outcomes.standings) {
+        auto found = hosts_[which].asking.extract(told.ticket.value());
+        if (found.empty())
+            return report("standing: a question is answered that nobody waits for");
+        if (told.is_leading)
+            found.mapped()(*hosts_[which].node);
+        else
+            ++marks_.not_told;
     }
 }
 
@@ -329,12 +358,20 @@ std::uint64_t simulated_cluster::send(std::size_t to, broker::entry_draft draft,
     if (!one.node || one.paused_until > now_ || !problem_.empty())
         return 0;
     const broker::batch_ticket ticket{next_ticket_++};
-    auto& waiting = one.waiting[ticket.value()];
-    waiting.answer = std::move(answer);
+    one.waiting[ticket.value()] = std::move(answer);
     one.node->append(std::move(draft), ticket, log_time(to));
-    waiting.end = one.node->replica().appended();
     settle(to);
     return ticket.value();
+}
+
+void simulated_cluster::ask(std::size_t to, question_action then) {
+    auto& one = hosts_[to];
+    if (!one.node || one.paused_until > now_ || !problem_.empty())
+        return;
+    const broker::standing_ticket ticket{next_ticket_++};
+    one.asking[ticket.value()] = std::move(then);
+    one.node->step(broker::standing_asked{ticket, clock_of(one)});
+    settle(to);
 }
 
 // --- network
@@ -354,6 +391,7 @@ void simulated_cluster::post(std::size_t from, const consensus::message& what) {
     note(what);
     const auto to = static_cast<std::size_t>(what.to.front() - 'a');
     const auto arrivals = network_.send(from, to);
+    digest_.add(arrivals.size());
     if (arrivals.empty())
         return;
     auto body = std::make_shared<std::vector<std::byte>>();
@@ -389,6 +427,8 @@ void simulated_cluster::connect() {
             known = now;
             const broker::peer_found found{hosts_[j].node->self(), now.has_empty_log, clock_of(hosts_[i])};
             with(i, hosts_[i].life, [&](simulated_node& node) { node.step(found); });
+            if (hosts_[i].mender)
+                hosts_[i].mender->peer_found(clock_of(hosts_[i]));
         }
     after(connect_interval, [this] { connect(); });
 }

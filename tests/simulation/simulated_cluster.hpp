@@ -8,6 +8,8 @@
 
 #include "broker/log_clock.hpp"
 #include "tests/simulation/cluster_checker.hpp"
+#include "tests/simulation/run_digest.hpp"
+#include "tests/simulation/simulated_mender.hpp"
 #include "tests/simulation/simulated_network.hpp"
 #include "tests/storage/simulated_disk.hpp"
 
@@ -22,19 +24,12 @@
 
 namespace holdfast::simulation {
 
-// What is deliberately wrong with the driver: the canaries.
-enum class defect : std::uint8_t {
-    none,
-    votes_not_saved,   // term and vote live in memory only
-    flushes_late,      // an acknowledged entry may still be in the page cache
-    answers_too_early, // a leader answers when its own flush has ended
-};
-
 struct cluster_settings {
     std::uint64_t seed = 1;
     std::size_t nodes = 3;
     bool sync = true; // false: ASYNC_FLUSH, so the power never goes, only processes end
-    defect wrong = defect::none;
+    // Stories for a build with a mistake: longer, and without what would end its process when it goes wrong.
+    bool is_canary = false;
 };
 
 // How often the rare things happened.
@@ -67,12 +62,27 @@ struct cluster_marks {
     std::uint64_t deliveries = 0; // with messages
     std::uint64_t cancelled = 0;
     std::uint64_t clock_jumps = 0;
+    std::uint64_t full_disks = 0;      // that a node met
+    std::uint64_t starts_too_full = 0; // of a process, that it ended
+    std::uint64_t offsets_told = 0;    // to who asked for a group's
+    std::uint64_t ends_told = 0;       // to who asked for a queue's
+    std::uint64_t not_told = 0;        // by who could not be sure
+    std::uint64_t old_stores = 0;      // starts with an older derived store than the last
+    std::uint64_t lost_stores = 0;     // with none
+    std::uint64_t five_nodes = 0;      // clusters
+    std::uint64_t failed_reads = 0;
+    std::uint64_t mended = 0;        // stretches of rotten logs
+    std::uint64_t mended_starts = 0; // that were refused first
+    std::uint64_t mended_in_use = 0; // repairs of nodes that served meanwhile
+    std::uint64_t unrepaired = 0;    // nobody could prove what stood there
+    network_marks network;
 };
 
 class simulated_cluster {
   public:
     using action = std::function<void()>;
-    using answer_action = std::function<void(const broker::applied_batch*)>;
+    using answer_action = std::function<void(const broker::applied_batch&)>;
+    using question_action = std::function<void(const simulated_node&)>;
 
     simulated_cluster(const cluster_settings& settings, cluster_marks& marks);
 
@@ -96,18 +106,24 @@ class simulated_cluster {
     void wipe(std::size_t which, virtual_ms until_on);
     // Its wall clock is set.
     void jump_clock(std::size_t which, std::chrono::milliseconds by);
-    // The power goes, and meanwhile some of the log rots.
+    // The power goes, and meanwhile some of the log rots; or it does so under a node that serves.
     void rot(std::size_t which, virtual_ms until_on);
+    void rot_in_use(std::size_t which);
     void checkpoint(std::size_t which);
     // What retention does on the leader, as far as nothing that is there is needed any more.
     void trim(std::size_t which);
     void idle(std::size_t which);
     storage::simulated_disk& disk(std::size_t which) { return *hosts_[which].disk; }
+    // For a while only so much more can be written.
+    void fill_disk(std::size_t which, std::uint64_t room_bytes, virtual_ms length);
+    // For a while some byte of the log can't be read.
+    void spoil_reads(std::size_t which, virtual_ms length);
+    void repair_disks();
     // All are up, and members as they are now; all know it.
     [[nodiscard]] bool has_all_members() const;
-    // One disk may be lost now: all are members, and none is left behind by a trim, which would have to begin
-    // anew and is as good as lost.
-    [[nodiscard]] bool may_lose_a_disk() const;
+    // This disk may be lost now: all are members, none is left behind by a trim, which would have to begin
+    // anew and is as good as lost, and no other is rotten.
+    [[nodiscard]] bool may_lose_disk_of(std::size_t which) const;
     // All are up and have applied all that there is.
     [[nodiscard]] bool has_all_applied() const;
     [[nodiscard]] std::string describe() const;
@@ -119,9 +135,11 @@ class simulated_cluster {
     void when_committing(std::function<void(std::size_t)> what) { on_commit_ = std::move(what); }
 
     // --- clients ---
-    // `answer` is called when it is answered OK, and never otherwise. nullptr: as flushed, see
-    // answers_too_early. The number of what was sent; 0 when that node is not there.
+    // `answer` is called when it is answered OK, and never otherwise. The number of what was sent; 0 when
+    // that node is not there.
     std::uint64_t send(std::size_t to, broker::entry_draft draft, answer_action answer);
+    // What is there as that node has it, and what is not: `then` looks when it is sure that it leads.
+    void ask(std::size_t to, question_action then);
 
     // --- network ---
     simulated_network& network() { return network_; }
@@ -135,12 +153,10 @@ class simulated_cluster {
     [[nodiscard]] timestamp_ms log_time(std::size_t which);
     // Reads all logs from their beginning, and compares the states.
     void check_everything();
+    // Of every action up to now, and of all that the nodes did.
+    [[nodiscard]] std::uint64_t digest() const { return digest_.value(); }
 
   private:
-    struct waiting_batch {
-        answer_action answer;
-        log_position end; // flushed up to here, it is flushed
-    };
     struct connection {
         std::uint64_t life = 0; // of the other node's process
         bool has_empty_log = false;
@@ -152,22 +168,29 @@ class simulated_cluster {
         std::unique_ptr<storage::simulated_disk> disk;
         node_settings settings;
         derived_copy derived;
+        derived_copy older_derived;            // the one before
         std::optional<log_position> begins_at; // the next process begins its log anew
         double clock_rate = 1;
         std::int64_t clock_start = 0;
         std::chrono::milliseconds wall_ahead{0};
-        std::optional<broker::log_clock> log_clock; // of its process
-        std::unique_ptr<simulated_node> node;       // null: off
-        std::uint64_t life = 0;                     // counts the processes
+        std::optional<broker::log_clock> log_clock;  // of its process
+        std::unique_ptr<simulated_node> node;        // null: off, or
+        std::unique_ptr<simulated_mender> mender;    // in its place, before it can start
+        std::optional<storage::hard_state> identity; // only then, as it was when that began
+        std::uint64_t life = 0;                      // counts the processes
         virtual_ms paused_until{0};
         bool has_led = false;
         bool was_ready = false; // to answer, as the leader
         bool is_ending = false;
         bool was_wiped = false;
         bool is_rotten = false;
+        bool is_full = false;
+        bool reads_fail = false;
+        std::optional<log_position> flushed_before; // it rotted, and the next start
         term_number term;
-        std::map<std::uint64_t, waiting_batch> waiting; // by ticket
-        std::map<std::size_t, connection> connections;  // those it was told of
+        std::map<std::uint64_t, answer_action> waiting;  // by ticket
+        std::map<std::uint64_t, question_action> asking; // likewise
+        std::map<std::size_t, connection> connections;   // those it was told of
     };
     struct timed_action {
         virtual_ms at;
@@ -185,17 +208,19 @@ class simulated_cluster {
     [[nodiscard]] consensus::steady_ms clock_of(const host& one) const;
     [[nodiscard]] std::chrono::microseconds wall_time(const host& one) const;
     void new_disk(host& one);
+    static void repair_disk(host& one);
     static void become_another(host& one);
     void replace_disk(std::size_t which);
-    bool finds_rot(std::size_t which, const result<std::unique_ptr<simulated_node>>& started);
     void start_anew(std::size_t which, log_position first);
     bool follow_ends(std::size_t which, const simulated_node::outcomes& outcomes);
     void start(std::size_t which);
+    void age_store(host& one);
     void leave(std::size_t which);
     // Does it in this process of the node, when it is not paused; then looks at what came of it.
     void with(std::size_t which, std::uint64_t life, std::function<void(simulated_node&)> what);
     void soon(std::size_t which, virtual_ms delay, std::function<void(simulated_node&)> what);
     void settle(std::size_t which);
+    void note(std::size_t which, const simulated_node::outcomes& outcomes);
     void watch(std::size_t which, const simulated_node::outcomes& outcomes);
     void answer(std::size_t which, const simulated_node::outcomes& outcomes);
     void use_disk(std::size_t which, const simulated_node::outcomes& outcomes);
@@ -205,11 +230,26 @@ class simulated_cluster {
     void connect();
     std::string check_log(std::size_t which);
 
+    // --- rot ---
+    void damage(host& one, log_position place, log_position limit);
+    [[nodiscard]] simulated_mender::send_action sending_of(std::size_t which);
+    void mend(std::size_t which);
+    void tick_mender(std::size_t which, std::uint64_t life);
+    void follow_mender(std::size_t which);
+    void end_repaired_start(std::size_t which, const broker::repair_end& end);
+    void end_repair_in_use(std::size_t which, const broker::repair_end& end);
+    void look_for_rot(std::size_t which, std::uint64_t life);
+    bool post_bytes(std::size_t from, std::size_t to, const std::string& head,
+                    const std::vector<std::byte>& body);
+    void receive_bytes(std::size_t from, std::size_t to, const std::string& head,
+                       const std::vector<std::byte>& body);
+
     const cluster_settings settings_;
     cluster_marks& marks_;
     std::mt19937_64 random_;
     simulated_network network_;
     cluster_checker checker_;
+    run_digest digest_;
     std::vector<host> hosts_;
     std::priority_queue<timed_action> actions_;
     std::uint64_t next_number_ = 0;

@@ -9,7 +9,7 @@ namespace {
 
 // What the checker does not work out itself, but must be the same everywhere. A node that was fed from where
 // the log begins knows no better when that stretch's term began.
-std::string digest(const broker::state& state) {
+std::string words_of(const broker::state& state) {
     std::ostringstream out;
     const auto first = state.first_position();
     out << "first " << first << ", next topic " << state.next_topic_id() << ", delays up to "
@@ -49,7 +49,7 @@ bool simulated_cluster::has_all_applied() const {
     const auto end = node(*first)->replica().appended();
     return std::all_of(hosts_.begin(), hosts_.end(), [&](const host& one) {
         return one.node && one.node->replica().applied() == end && one.node->replica().flushed() == end &&
-               !one.node->replica().is_seeding();
+               !one.node->replica().is_seeding() && !one.is_rotten;
     });
 }
 
@@ -64,10 +64,39 @@ bool simulated_cluster::has_all_members() const {
            });
 }
 
-bool simulated_cluster::may_lose_a_disk() const {
+bool simulated_cluster::may_lose_disk_of(std::size_t which) const {
     return has_all_members() && std::all_of(hosts_.begin(), hosts_.end(), [&](const host& one) {
-               return one.node->replica().flushed() >= trimmed_;
+               return one.node->replica().flushed() >= trimmed_ && (!one.is_rotten || &one == &hosts_[which]);
            });
+}
+
+void simulated_cluster::note(std::size_t which, const simulated_node::outcomes& outcomes) {
+    digest_.add(which);
+    const auto& replica = hosts_[which].node->replica();
+    for (const auto position :
+         {replica.appended(), replica.flushed(), replica.committed(), replica.applied()})
+        digest_.add(position.value());
+    digest_.add(replica.term().value());
+    for (const auto& message : outcomes.messages)
+        digest_.add(consensus::encode_head(message));
+    for (const auto& entry : outcomes.entries)
+        digest_.add(entry.view());
+    for (const auto& batch : outcomes.applied) {
+        digest_.add(batch.ticket.value());
+        for (const auto offset : batch.offsets)
+            digest_.add(static_cast<std::uint64_t>(offset.value()));
+    }
+    for (const auto& batch : outcomes.rejected)
+        digest_.add(batch.ticket.value());
+    for (const auto& told : outcomes.standings)
+        digest_.add(told.ticket.value() * 2 + (told.is_leading ? 1 : 0));
+    for (const auto& wanted : outcomes.reads)
+        digest_.add(wanted.first.value());
+    for (const auto until : outcomes.flushes)
+        digest_.add(until.value());
+    for (const bool happened : {outcomes.truncates, outcomes.fenced, outcomes.deposed, outcomes.is_seeded,
+                                outcomes.begin_at.has_value()})
+        digest_.add(happened ? 1 : 0);
 }
 
 std::string simulated_cluster::check_log(std::size_t which) {
@@ -76,6 +105,8 @@ std::string simulated_cluster::check_log(std::size_t which) {
     storage::log_scanner scanner{segments, segments.first(), one.node->replica().applied()};
     for (;;) {
         const auto next = scanner.next();
+        if (!next.ok() && (one.is_rotten || (one.reads_fail && next.failure().code == errc::io_failed)))
+            return {};
         if (!next.ok())
             return "unreadable: " + one.name + ": " + next.failure().message;
         if (!next->has_value())
@@ -90,18 +121,18 @@ void simulated_cluster::check_everything() {
     for (std::size_t i = 0; i < size() && problem_.empty(); ++i) {
         report(check_log(i));
         report(checker_.compare(hosts_[i].name, *node(i)));
-        if (digest(node(i)->replica().current()) != digest(node(0)->replica().current()))
-            report("state: " + hosts_[i].name + " has\n" + digest(node(i)->replica().current()) + "\nwhere " +
-                   hosts_[0].name + " has\n" + digest(node(0)->replica().current()));
+        if (words_of(node(i)->replica().current()) != words_of(node(0)->replica().current()))
+            report("state: " + hosts_[i].name + " has\n" + words_of(node(i)->replica().current()) +
+                   "\nwhere " + hosts_[0].name + " has\n" + words_of(node(0)->replica().current()));
     }
 }
 
 std::string simulated_cluster::describe() const {
     std::ostringstream out;
     for (const auto& one : hosts_) {
-        out << "\n  " << one.name;
+        out << "\n  " << one.name << (one.is_rotten ? ", rotten," : "");
         if (!one.node) {
-            out << " is off";
+            out << (one.mender ? " mends its log" : " is off");
             continue;
         }
         const auto& replica = one.node->replica();

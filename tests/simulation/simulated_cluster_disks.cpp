@@ -17,6 +17,7 @@ void simulated_cluster::become_another(host& one) {
     one.settings.id[1] = static_cast<std::uint8_t>(one.lives);
     one.settings.id[2] = static_cast<std::uint8_t>(one.lives >> 8U);
     one.derived = {};
+    one.older_derived = {};
 }
 
 void simulated_cluster::wipe(std::size_t which, virtual_ms until_on) {
@@ -32,59 +33,49 @@ void simulated_cluster::replace_disk(std::size_t which) {
     ++one.lives;
     ++marks_.wiped;
     one.was_wiped = true;
-    one.is_rotten = false;
+    one.is_rotten = one.is_full = one.reads_fail = false;
+    one.flushed_before.reset();
     one.begins_at.reset();
     new_disk(one);
 }
 
-// A bit flips, or a write of a sector goes to another place, among what was flushed long ago.
-void simulated_cluster::rot(std::size_t which, virtual_ms until_on) {
+void simulated_cluster::fill_disk(std::size_t which, std::uint64_t room_bytes, virtual_ms length) {
+    auto& one = hosts_[which];
+    const auto space = one.disk->space({});
+    HOLDFAST_CHECK(space.ok());
+    one.disk->set_capacity(space->total_bytes - space->free_bytes + room_bytes);
+    one.is_full = true;
+    after(length, [this, which] { repair_disk(hosts_[which]); });
+}
+
+// Only reads of the log, and only while the power is on: the disk says itself that it is going.
+void simulated_cluster::spoil_reads(std::size_t which, virtual_ms length) {
     auto& one = hosts_[which];
     if (!one.node || !settings_.sync)
         return;
     const auto& segments = one.node->log().segments();
     const auto first = segments.first();
-    if (one.derived.log_durable <= first)
+    const auto end = one.node->replica().flushed();
+    if (end <= first)
         return;
-    const auto place = first + pick(one.derived.log_durable - first);
+    const auto place = first + pick(end - first);
     const auto around = segments.find(place);
-    const auto file = around->name();
-    const auto offset = place - around->first();
-    power_off(which, until_on);
-    one.is_rotten = true;
-    if (pick(2) == 0)
-        return one.disk->flip_bit(file, offset, static_cast<unsigned>(pick(8)));
-    constexpr std::size_t sector = 512;
-    const auto bytes = one.disk->content(file);
-    const auto from = pick(bytes.size() / sector) * sector;
-    one.disk->overwrite(file, align_down(offset, sector), byte_view{bytes}.subspan(from, sector));
+    one.disk->fail_reads_at(around->name(), place - around->first());
+    one.reads_fail = true;
+    after(length, [this, which] { repair_disk(hosts_[which]); });
 }
 
-// What was rotten is never served: the node refuses to start, or an audit finds it; then its operator gives
-// it an empty disk. What no entry was written in is no loss. True when there is nothing to start.
-bool simulated_cluster::finds_rot(std::size_t which, const result<std::unique_ptr<simulated_node>>& started) {
-    auto& one = hosts_[which];
-    if (started.ok()) {
-        const auto& segments = (*started)->log().segments();
-        storage::log_scanner scanner{segments, segments.first(), (*started)->replica().applied()};
-        for (;;) {
-            const auto next = scanner.next();
-            if (!next.ok())
-                break;
-            if (!next->has_value()) {
-                one.is_rotten = false;
-                return false;
-            }
-        }
-    } else if (started.failure().code != errc::corrupted) {
-        return false;
+void simulated_cluster::repair_disk(host& one) {
+    one.disk->set_capacity(UINT64_MAX);
+    one.disk->heal_reads();
+    one.is_full = one.reads_fail = false;
+}
+
+void simulated_cluster::repair_disks() {
+    for (auto& one : hosts_) {
+        repair_disk(one);
+        marks_.failed_reads += one.disk->failed_reads();
     }
-    ++(started.ok() ? marks_.rot_found_later : marks_.rot_refused);
-    after(pick_ms(10, 1'000), [this, which] {
-        replace_disk(which);
-        start(which);
-    });
-    return true;
 }
 
 // Tried again until it is done. A power cut may leave it half done, or not begun.
@@ -97,7 +88,7 @@ void simulated_cluster::start_anew(std::size_t which, log_position first) {
         one.begins_at.reset();
     if (!one.disk->has_power() || (!begun.ok() && begun.failure().code == errc::io_failed))
         one.disk->crash();
-    else if (!begun.ok())
+    else if (!begun.ok() && !(one.is_full && begun.failure().code == errc::unavailable))
         return report("refused: " + one.name + " can't begin anew: " + begun.failure().message);
     after(virtual_ms{10}, [this, which] { start(which); });
 }

@@ -3,8 +3,10 @@
 namespace holdfast::simulation {
 
 virtual_ms simulated_network::delay() {
-    if (happens(weather_.late))
+    if (happens(weather_.late)) {
+        ++marks_.late;
         return virtual_ms{static_cast<std::int64_t>(pick(4'000))};
+    }
     if (happens(weather_.slow))
         return virtual_ms{static_cast<std::int64_t>(pick(300))};
     return virtual_ms{static_cast<std::int64_t>(1 + pick(6))};
@@ -12,10 +14,15 @@ virtual_ms simulated_network::delay() {
 
 std::vector<virtual_ms> simulated_network::send(std::size_t from, std::size_t to) {
     std::vector<virtual_ms> arrivals;
-    if (!is_open(from, to) || happens(weather_.lost))
+    if (!is_open(from, to)) {
+        ++marks_.stopped;
         return arrivals;
-    arrivals.push_back(delay());
-    while (happens(weather_.repeated))
+    }
+    if (happens(weather_.lost)) {
+        ++marks_.lost;
+        return arrivals;
+    }
+    for (arrivals.push_back(delay()); happens(weather_.repeated); ++marks_.repeated)
         arrivals.push_back(delay());
     return arrivals;
 }
@@ -26,6 +33,7 @@ void simulated_network::cut_both(std::size_t one, std::size_t other) {
 }
 
 void simulated_network::cut(partition how, std::size_t victim) {
+    ++marks_.cuts.at(static_cast<std::size_t>(how));
     const auto other = (victim + 1 + pick(nodes_ - 1)) % nodes_;
     switch (how) {
     case partition::one_way:

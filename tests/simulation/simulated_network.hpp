@@ -2,6 +2,7 @@
 // time and carries nothing; the cluster does.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <random>
@@ -32,9 +33,18 @@ enum class partition : std::uint8_t {
 };
 inline constexpr std::uint32_t partitions = 7;
 
+struct network_marks {
+    std::uint64_t lost = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t late = 0;
+    std::uint64_t stopped = 0; // by a cut
+    std::array<std::uint64_t, partitions> cuts{};
+};
+
 class simulated_network {
   public:
-    simulated_network(std::size_t nodes, std::uint64_t seed) : nodes_(nodes), random_(seed) {}
+    simulated_network(std::size_t nodes, std::uint64_t seed, network_marks& marks)
+        : nodes_(nodes), random_(seed), marks_(marks) {}
 
     // When the copies of a message arrive that is sent now: none is as good as many.
     std::vector<virtual_ms> send(std::size_t from, std::size_t to);
@@ -53,6 +63,7 @@ class simulated_network {
 
     const std::size_t nodes_;
     std::mt19937_64 random_;
+    network_marks& marks_;
     network_weather weather_;
     std::set<std::pair<std::size_t, std::size_t>> cuts_; // from, to
 };

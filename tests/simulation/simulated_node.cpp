@@ -114,7 +114,7 @@ result<void> simulated_node::begin_anew(storage::file_system& files, const node_
 }
 
 void simulated_node::carry_out(broker::effects effects) {
-    if (effects.persist && settings_.saves_votes) {
+    if (effects.persist) {
         hard_state_.term = effects.persist->term;
         hard_state_.vote = effects.persist->vote;
         if (const auto saved = storage::save_hard_state(files_, hard_state_file(settings_), hard_state_);
@@ -144,6 +144,7 @@ void simulated_node::carry_out(broker::effects effects) {
     };
     add(outcomes_.applied, effects.applied);
     add(outcomes_.rejected, effects.rejected);
+    add(outcomes_.standings, effects.standings);
     add(outcomes_.messages, effects.messages);
     add(outcomes_.reads, effects.reads);
     while (!unapplied_.empty() && unapplied_.begin()->first < replica_->applied())

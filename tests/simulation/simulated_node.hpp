@@ -37,8 +37,7 @@ struct node_settings {
     storage::store_id id{}; // of a store that has none yet
     std::uint64_t segment_size = 16384;
     storage::write_mode writes = storage::write_mode::direct;
-    bool sync = true;        // SYNC_FLUSH
-    bool saves_votes = true; // false: a mistake, for a canary
+    bool sync = true; // SYNC_FLUSH
     std::optional<log_position> accept_data_loss;
     // Raft's, but for who it is.
     consensus::steady_ms heartbeat_interval{100};
@@ -64,6 +63,7 @@ class simulated_node {
     struct outcomes {
         std::vector<broker::applied_batch> applied;
         std::vector<broker::rejected_batch> rejected;
+        std::vector<broker::standing_answer> standings;
         std::vector<consensus::message> messages;
         std::vector<consensus::entries_wanted> reads;
         std::vector<log_position> flushes; // that wait for flush_until
@@ -108,6 +108,8 @@ class simulated_node {
     [[nodiscard]] const derived_view& view() const { return view_; }
     [[nodiscard]] storage::log_store& log() { return *log_; }
     [[nodiscard]] const consensus::member& self() const { return replica_->raft().self(); }
+    // As it is on the disk.
+    [[nodiscard]] const storage::hard_state& identity() const { return hard_state_; }
 
   private:
     simulated_node(storage::file_system& files, node_settings settings);

@@ -56,8 +56,10 @@ class simulated_disk::open_file final : public file {
         const auto size = target_->seen.size();
         const auto count = offset >= size ? 0 : std::min<std::size_t>(into.size(), size - offset);
         const auto bad = disk_.bad_reads_.find(name_.string());
-        if (bad != disk_.bad_reads_.end() && bad->second >= offset && bad->second < offset + count)
+        if (bad != disk_.bad_reads_.end() && bad->second >= offset && bad->second < offset + count) {
+            ++disk_.failed_reads_;
             return error{errc::io_failed, name_.string() + ": read failed: simulated bad sector"};
+        }
         std::copy_n(target_->seen.begin() + static_cast<std::ptrdiff_t>(offset), count, into.begin());
         return count;
     }
@@ -295,6 +297,11 @@ void simulated_disk::fail_reads_at(const path& name, std::uint64_t offset) {
 void simulated_disk::heal_reads() {
     const std::lock_guard guard{mutex_};
     bad_reads_.clear();
+}
+
+std::uint64_t simulated_disk::failed_reads() const {
+    const std::lock_guard guard{mutex_};
+    return failed_reads_;
 }
 
 simulated_disk::node& simulated_disk::find(const path& name) const {

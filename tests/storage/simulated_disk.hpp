@@ -45,6 +45,7 @@ class simulated_disk final : public file_system {
     // Reads that touch this byte fail with io_failed.
     void fail_reads_at(const path& name, std::uint64_t offset);
     void heal_reads();
+    [[nodiscard]] std::uint64_t failed_reads() const;
 
     // Changes bytes behind everybody's back, durably.
     void flip_bit(const path& name, std::uint64_t offset, unsigned bit);
@@ -97,6 +98,7 @@ class simulated_disk final : public file_system {
     std::optional<std::uint64_t> operations_left_;
     std::optional<std::uint64_t> syncs_left_;
     std::map<std::string, std::uint64_t> bad_reads_;
+    std::uint64_t failed_reads_ = 0;
     std::map<std::string, std::uint64_t> locks_; // by directory: the power cycle they belong to
 };
 
