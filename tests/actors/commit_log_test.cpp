@@ -59,6 +59,47 @@ TEST_F(commit_logs, a_term_that_can_not_be_kept_leads_nothing) {
     EXPECT_TRUE(disk->written.empty());
 }
 
+// Thesis 3.4: a vote that was said and not kept could be given twice in a term.
+class commit_logs_of_a_group : public commit_logs {
+  protected:
+    commit_logs_of_a_group() {
+        peers = {"b", "c"};
+        persist_vote = [this](const consensus::hard_vote& vote) -> result<void> {
+            happened.push_back("kept the vote for " + vote.vote);
+            if (!disk_works)
+                return error{errc::io_failed, "read-only"};
+            return {};
+        };
+        send_to_peer = [this](const std::string& peer, const peer_frame&) {
+            happened.push_back("told " + peer);
+        };
+    }
+    void be_asked_by_b() {
+        const consensus::message asked{
+            {"b", "of b"}, "a", term_number{7}, consensus::vote_request{false, false, {}, {}, "first"}};
+        caf::anon_send(environment->log, peer_atom::value, std::string{"b"},
+                       peer_frame{consensus::encode_head(asked), {}});
+        settle();
+    }
+
+    bool disk_works = true;
+    std::vector<std::string> happened;
+};
+
+TEST_F(commit_logs_of_a_group, a_vote_is_kept_before_it_is_told) {
+    lead();
+    be_asked_by_b();
+    EXPECT_EQ(happened, (std::vector<std::string>{"kept the vote for b", "told b"}));
+}
+
+TEST_F(commit_logs_of_a_group, a_vote_that_can_not_be_kept_is_told_nobody) {
+    disk_works = false;
+    lead();
+    be_asked_by_b();
+    EXPECT_EQ(happened, std::vector<std::string>{"kept the vote for b"});
+    EXPECT_EQ(fenced, std::vector<std::string>{"read-only"});
+}
+
 TEST_F(commit_logs, an_appender_hears_once_a_turn_however_much_was_committed) {
     lead();
     make_topic("T");

@@ -184,6 +184,7 @@ void actor_fixture::spawn_log() {
     log.applied.geometry = {log_position{0}, 64U << 20U, 64U << 20U};
     broker::replica_settings settings;
     settings.raft.self = {"a", "first"};
+    settings.raft.peers = peers;
     settings.max_entry_size = max_entry_bytes;
     auto replica = std::make_shared<broker::replica>(std::move(settings), std::move(log), broker::state{});
     commit_log_environment surroundings;
@@ -192,6 +193,7 @@ void actor_fixture::spawn_log() {
     surroundings.waiters = &waiters;
     surroundings.wall_clock = [this] { return now; };
     surroundings.persist_vote = [this](const consensus::hard_vote& vote) { return persist_vote(vote); };
+    surroundings.send_to_peer = send_to_peer;
     surroundings.on_fenced = [this](const error& reason) {
         fenced.push_back(reason.message);
         health_of_node.set(health::fenced, "fenced: " + reason.message);

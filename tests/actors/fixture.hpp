@@ -191,6 +191,8 @@ class actor_fixture : public ::testing::Test {
         return result<void>{};
     };
     commit_log_settings log_settings;
+    std::vector<std::string> peers; // of the group; none: this node is alone
+    std::function<void(const std::string& peer, peer_frame frame)> send_to_peer;
     std::uint64_t max_entry_bytes = 1U << 20U;
 
     // Look at these at any time.
