@@ -1,6 +1,7 @@
 // The friendly commands against the real broker: what they print and how they end.
 #include "client/push_consumer.hpp"
 #include "tests/e2e/shared_broker.hpp"
+#include "tests/storage/temporary_directory.hpp"
 #include "tests/support/wait_for.hpp"
 
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -77,9 +79,9 @@ TEST(cli_commands, what_is_sent_is_consumed_and_a_group_goes_on) {
 // A command that runs until it has printed what it waits for.
 class running_command {
   public:
-    explicit running_command(const std::string& words)
+    explicit running_command(const std::string& words, const std::string& errors = "/dev/null")
         : pipe_(::popen((std::string{HOLDFAST_BINARY} + " " + words + " -n " +
-                         shared_broker().name_servers() + " 2>/dev/null")
+                         shared_broker().name_servers() + " 2>" + errors)
                             .c_str(),
                         "r")) {}
     ~running_command() {
@@ -123,8 +125,15 @@ TEST(cli_commands, consume_shows_what_comes_from_now_on) {
 TEST(cli_commands, consume_of_a_topic_that_is_not_there_yet_shows_its_first_message) {
     const auto topic = new_name("cli-topic");
     const auto group = new_name("cli-group");
-    running_command tail{"consume " + topic + " --group " + group + " --count 1 --timeout 60"};
-    ASSERT_TRUE(testing::wait_for(20s, [&] { return run("group show " + group).status == 0; }));
+    const storage::testing::temporary_directory directory;
+    const auto errors = directory.path() / "errors";
+    running_command tail{"consume " + topic + " --group " + group + " --count 1 --timeout 60",
+                         errors.string()};
+    ASSERT_TRUE(testing::wait_for(20s, [&] {
+        std::error_code not_there;
+        const auto size = std::filesystem::file_size(errors, not_there);
+        return !not_there && size > 0;
+    })) << "it says that there is no such topic";
     ASSERT_EQ(run("send " + topic + " first").status, 0);
     EXPECT_EQ(tail.output(), "first\n");
 }

@@ -415,7 +415,7 @@ TEST(client_e2e, kill_9_in_the_middle_loses_nothing_that_was_answered) {
 
 // Sessions in the middle of their work when the node ends.
 TEST(client_e2e, sigterm_under_load_ends_with_status_0) {
-    for (int round = 0; round < 5; ++round) {
+    for (int round = 0; round < 3; ++round) {
         own_broker broker;
         const auto topic = new_topic(*broker, 4);
         const auto producer = started_producer(*broker, 1s); // what is not answered by the end never is

@@ -9,7 +9,7 @@
 namespace holdfast::simulation {
 namespace {
 
-constexpr std::uint64_t seeds = 200;
+constexpr std::uint64_t seeds = 400;
 constexpr int enough = 3;
 
 TEST(canary, is_caught) {
