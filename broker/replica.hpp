@@ -285,6 +285,7 @@ class replica {
     // --- following (replica_follow.cpp) ---
     void follow(const consensus::message& from, effects& out);
     void begin_anew(const consensus::message& from, effects& out);
+    void end_for_a_new_log(log_position first, effects& out);
     void pass_over(const pending_entry& entry, effects& out);
     [[nodiscard]] bool agrees(const consensus::append_request& request) const;
     void reject(const consensus::message& from, effects& out);

@@ -37,8 +37,12 @@ void replica::follow(const consensus::message& from, effects& out) {
     // While the disk's log is being cut nothing is said: the leader asks again.
     if (truncating_)
         return;
-    if (!agrees(request))
+    if (!agrees(request)) {
+        // Its log begins here, and of what came before it knows no term to compare with.
+        if (request.previous_term == term_number{0})
+            return end_for_a_new_log(request.previous_end, out);
         return reject(from, out);
+    }
     const auto end_before = tail_.next;
     if (!take_entries(request, out))
         return;
@@ -59,6 +63,10 @@ void replica::begin_anew(const consensus::message& from, effects& out) {
     const auto first = std::get<consensus::begin_request>(from.body).first;
     if (!counts || fenced_ || committed() >= first)
         return;
+    end_for_a_new_log(first, out);
+}
+
+void replica::end_for_a_new_log(log_position first, effects& out) {
     has_ended_ = true;
     out.begin_at = first;
 }
