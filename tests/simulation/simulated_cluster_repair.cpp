@@ -82,7 +82,7 @@ void simulated_cluster::rot_in_use(std::size_t which) {
 // what it failed to write, and gone with the power.
 void simulated_cluster::look_for_rot(std::size_t which, std::uint64_t life) {
     auto& one = hosts_[which];
-    if (!one.node || one.life != life || !one.is_rotten || one.is_ending || !problem_.empty())
+    if (!one.node || one.life != life || !one.is_rotten || !problem_.empty())
         return;
     const auto& segments = one.node->log().segments();
     const auto settled = std::min(one.node->replica().committed(), segments.flushed());
@@ -167,9 +167,12 @@ void simulated_cluster::end_repaired_start(std::size_t which, const broker::repa
 }
 
 void simulated_cluster::end_repair_in_use(std::size_t which, const broker::repair_end& end) {
+    // The process ends, as after every write that failed. Only a power cut shows what is on the disk: until
+    // then reads show what was to be written.
     if (end.result == broker::repair_result::disk_failed)
-        return soon(which, virtual_ms{0}, [](simulated_node& node) {
-            node.step(broker::flush_failed{{errc::io_failed, "a repair could not be written"}});
+        return after(virtual_ms{0}, [this, which, life = hosts_[which].life] {
+            if (hosts_[which].life == life)
+                power_off(which, pick_ms(10, 500));
         });
     marks_.mended_in_use += end.result == broker::repair_result::sound ? 1 : 0;
     if (end.result == broker::repair_result::unrepaired && may_lose_disk_of(which))
