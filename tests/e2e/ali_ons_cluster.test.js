@@ -10,6 +10,7 @@ const { Message, closeHiddenProducer, sleep, startConsumer, startProducer, until
 
 // How soon the client asks for routes again by itself; its own default is 30 s.
 const ROUTE_INTERVAL_MS = 1000;
+const MOST_ERRORS_AFTER_THAW = 200; // one in 20 ms, for a few route polls
 // Without an answer, when the leader is frozen. The client itself gives a send up after 3 s and asks for routes
 // every second; the rest is for a machine with other things to do.
 const LONGEST_GAP_MS = 15000;
@@ -83,7 +84,8 @@ test('nothing answered is lost when the leader is killed under an unchanged clie
   await producer.close();
 });
 
-test('a frozen leader costs an unchanged client a gap, and no errors after it', async () => {
+// After the thaw the client may get one more route from the node that was frozen: as long as it lives, sends fail.
+test('a frozen leader costs an unchanged client a gap, and a route poll when it thaws', async () => {
   const producer = await startProducer(cluster, { pollNameServerInteval: ROUTE_INTERVAL_MS });
   const consumer = await startConsumer(cluster, {
     group: 'CID_e2e_frozen', topic: 'e2e-failover', pollNameServerInteval: ROUTE_INTERVAL_MS,
@@ -99,15 +101,16 @@ test('a frozen leader costs an unchanged client a gap, and no errors after it', 
     await until(() => answered.length >= before + 300, () => `sends to the next leader, ${state.refused} refused so far`);
     state.refused = 0;
     await until(() => answered.length >= before + 500, 'more of them');
+    assert.strictEqual(state.refused, 0, 'errors after the gap');
   } finally {
     frozen.child.kill('SIGCONT');
   }
   const before = answered.length;
   await until(() => answered.length >= before + 200, 'sends after the thaw');
   await stop();
-  console.log(`${answered.length} answered; longest gap ${state.longestGap} ms, ${state.refused} errors after it`);
+  console.log(`${answered.length} answered; longest gap ${state.longestGap} ms, ${state.refused} errors after the thaw`);
   assert(state.longestGap < LONGEST_GAP_MS, `no answer for ${state.longestGap} ms`);
-  assert.strictEqual(state.refused, 0, 'errors after the gap');
+  assert(state.refused < MOST_ERRORS_AFTER_THAW, `${state.refused} errors after the thaw`);
   await untilAllCame(consumer, answered);
   await consumer.close();
   await producer.close();
