@@ -21,7 +21,8 @@ struct outcome {
 };
 
 outcome audit(const std::filesystem::path& directory, const std::string& words = {}) {
-    const auto line = std::string{HOLDFAST_BINARY} + " audit " + directory.string() + " " + words + " 2>&1";
+    std::string line = HOLDFAST_BINARY;
+    line.append(" audit ").append(directory.string()).append(" ").append(words).append(" 2>&1");
     std::FILE* const pipe = ::popen(line.c_str(), "r");
     outcome result;
     std::array<char, 4096> chunk;

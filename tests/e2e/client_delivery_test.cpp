@@ -304,7 +304,9 @@ TEST_F(client_moved, skips_what_it_has_not_fetched) {
         got.ack();
     });
     ASSERT_TRUE(seen_.wait_for(1));
-    EXPECT_TRUE(admin_.reset_group(group_, topic_, {.time = timestamp_ms{-1}}));
+    client::reset_target to_the_end;
+    to_the_end.time = timestamp_ms{-1};
+    EXPECT_TRUE(admin_.reset_group(group_, topic_, to_the_end));
     closed.unlock();
     send(40, 41);
     for (std::size_t count = 2; seen_.bodies().back() != "40"; ++count)
