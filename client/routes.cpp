@@ -115,6 +115,11 @@ void route_table::put(std::string_view topic, route_ptr route) {
     routes_.insert_or_assign(std::string{topic}, std::move(route));
 }
 
+void route_table::forget(const std::string& topic) {
+    const std::lock_guard lock{mutex_};
+    routes_.erase(topic);
+}
+
 std::vector<std::string> route_table::topics() const {
     const std::lock_guard lock{mutex_};
     std::vector<std::string> names;

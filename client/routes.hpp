@@ -56,6 +56,7 @@ class route_table {
     // Null when not known.
     [[nodiscard]] route_ptr find(std::string_view topic) const;
     void put(std::string_view topic, route_ptr route);
+    void forget(const std::string& topic);
     [[nodiscard]] std::vector<std::string> topics() const;
     [[nodiscard]] std::vector<route_ptr> all() const;
 

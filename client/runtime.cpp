@@ -237,7 +237,9 @@ void runtime::route_answered(const std::string& topic, const call_outcome& outco
         }
         found = known;
     }
-    if (doubted_.erase(topic) != 0 && !changed)
+    // A topic that does not exist yet is no news anywhere.
+    const bool is_no_news = !changed && (found || found.failure().code != errc::not_found);
+    if (doubted_.erase(topic) != 0 && is_no_news)
         good_name_server_ = (good_name_server_ + 1) % name_servers_.size();
     const auto waiting = std::exchange(fetching_[topic], {});
     fetching_.erase(topic);
@@ -247,17 +249,27 @@ void runtime::route_answered(const std::string& topic, const call_outcome& outco
         return;
     if (route_changed_)
         route_changed_(topic);
-    // What lived where this topic was has moved with it.
     if (before == nullptr)
         return;
-    for (const std::string& other : routes_.topics())
-        if (const route_ptr kept = routes_.find(other); other != topic && kept != nullptr)
-            for (const placed_queue& each : before->writable)
-                if (!uses(*found.value(), *each.broker) && uses(*kept, *each.broker)) {
-                    fetch_route(other, [](const result<route_ptr>&) {});
-                    break;
-                }
+    std::set<connection*> left;
+    for (const placed_queue& each : before->writable)
+        if (!uses(*found.value(), *each.broker) && left.insert(each.broker.get()).second)
+            leave(*each.broker, topic);
     watch_silence();
+}
+
+// What lived where `moved` was has moved with it. Of a topic that does not exist yet no name server knows
+// where it is now: whoever sends its first message asks again where that goes.
+void runtime::leave(const connection& broker, const std::string& moved) {
+    for (const std::string& topic : routes_.topics()) {
+        const route_ptr kept = routes_.find(topic);
+        if (topic == moved || kept == nullptr || !uses(*kept, broker))
+            continue;
+        if (kept->provisional)
+            routes_.forget(topic);
+        else
+            fetch_route(topic, [](const result<route_ptr>&) {});
+    }
 }
 
 void runtime::doubt_route(const std::string& topic, route_handler handler) {

@@ -101,6 +101,7 @@ class runtime {
     // Brokers that owe answers: asks whether they still lead, and gives up on those that did and do not.
     void watch_silence();
     [[nodiscard]] bool is_named(const connection& broker) const; // by a route, under any id
+    void leave(const connection& broker, const std::string& moved);
     void route_answered(const std::string& topic, const call_outcome& outcome);
     void refresh_routes();
     void send_heartbeat(connection& to, std::function<void(bool)> done);

@@ -75,5 +75,18 @@ TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_when_another_one_leads) {
     EXPECT_EQ(second_.bodies("T").size(), 100U);
 }
 
+// No name server can say where the topic has moved: it is nowhere yet.
+TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_with_the_first_message_of_a_topic) {
+    first_->on(protocol::request_code::send_message_v2,
+               [](const testing::seen_request&) { return testing::script_says::stay_silent; });
+    auto with = options();
+    with.client.silence_limit = std::chrono::milliseconds{100};
+    producer sender{with};
+    ASSERT_TRUE(sender.start().ok());
+    const auto sent = sender.send({.topic = "new", .body = "first", .tag = {}, .keys = {}});
+    ASSERT_TRUE(sent.ok()) << sent.failure().message;
+    EXPECT_EQ(second_.bodies("new"), std::vector<std::string>{"first"});
+}
+
 } // namespace
 } // namespace holdfast::client
