@@ -18,7 +18,7 @@ constexpr std::string_view usage =
     "cancel  takes back a delayed message that is not due yet. HANDLE is the recall handle that\n"
     "        `holdfast send --deliver-after` printed (a producer finds it in its receipt). MESSAGE_ID is\n"
     "        either of the message's ids, as `holdfast send` and `holdfast explain` print them; the\n"
-    "        producer's is known about a second after the send.\n";
+    "        producer's is known two seconds after the send.\n";
 
 // A message can be named by the producer's id, but is called back by the broker's.
 result<std::string> handle_of(const std::string& id, const std::string& topic,
@@ -32,7 +32,7 @@ result<std::string> handle_of(const std::string& id, const std::string& topic,
     const auto page = nlohmann::json::parse(*answer, nullptr, /*allow_exceptions=*/false);
     if (!page.is_object() || !page.contains("message"))
         return error{errc::not_found, "there is no message " + id + " in the topic " + topic +
-                                          "; a new one can be found after a second"};
+                                          "; a new one can be found after two seconds"};
     return protocol::make_recall_handle(
         {topic, "-", timestamp_ms{0}, page.at("message").at("messageId").get<std::string>()});
 }

@@ -180,7 +180,7 @@ int run_explain(std::span<const std::string> arguments) {
     }
     if (matches == 0) {
         fmt::print(stderr,
-                   "holdfast: no message has the id or key '{}'{}; a new one can be found after a second\n",
+                   "holdfast: no message has the id or key '{}'{}; a new one can be found after two seconds\n",
                    key, words["topic"].as<std::string>().empty() ? "" : " in this topic");
         return exit_failed;
     }

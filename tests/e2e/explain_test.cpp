@@ -40,7 +40,7 @@ outcome explain(const std::string& words) {
     return result;
 }
 
-// Keys are found about a second after they came, and groups commit now and then.
+// Keys are found two seconds after they came, and groups commit now and then.
 outcome explain_until(const std::string& words, const std::string& expected) {
     outcome last;
     for (int tries = 0; tries < 100; ++tries) {
