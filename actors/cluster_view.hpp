@@ -25,11 +25,12 @@ struct cluster_standing {
     term_number term;
     std::string leader;                          // a node's name; empty = unknown,
     std::chrono::milliseconds leaderless_for{0}; // for so long
-    // It does not have yet what was committed some time ago, or has had no leader to tell it what that is:
-    // what it does not know may be there.
+    // It does not have yet what was committed some time ago, has had no leader to tell it what that is, or
+    // led itself and knows of no other leader: what it does not know may be there.
     bool is_lagging = false;
     std::vector<consensus::member> members;
     std::map<std::string, follower_standing> followers; // of a leader
+    std::chrono::steady_clock::time_point as_of;        // set by publish
 };
 
 // What a node of the group says of itself.
@@ -42,7 +43,10 @@ struct group_node {
 
 class cluster_view {
   public:
-    void publish(cluster_standing standing) {
+    using clock = std::chrono::steady_clock;
+
+    void publish(cluster_standing standing, clock::time_point as_of = clock::now()) {
+        standing.as_of = as_of;
         const std::lock_guard lock{mutex_};
         standing_ = std::move(standing);
     }

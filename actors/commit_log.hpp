@@ -165,7 +165,8 @@ class commit_log_state {
     bool first_entry_told_ = false;
     bool stopping_ = false;
     broker::steady_ms stopping_since_{0};
-    std::string leader_told_;
+    std::string leader_told_; // the last one there was, and its term
+    term_number term_told_;
     std::optional<broker::steady_ms> leaderless_since_;
     bool has_had_leader_ = false;
     log_position commit_told_; // a tick ago

@@ -137,16 +137,18 @@ void commit_log_state::publish_standing() {
         leaderless_since_ = now;
     standing.leaderless_for = now - leaderless_since_.value_or(now);
     has_had_leader_ = has_had_leader_ || !standing.leader.empty();
-    standing.is_lagging = !has_had_leader_ || replica_->is_seeding() || replica_->applied() < commit_told_;
+    const bool is_deposed = standing.leader.empty() && leader_told_ == raft.self().name;
+    standing.is_lagging =
+        !has_had_leader_ || is_deposed || replica_->is_seeding() || replica_->applied() < commit_told_;
     for (const auto& [name, follower] : raft.followers()) {
         standing.followers[name] = {follower.matched, now - follower.heard, !follower.is_probing,
                                     raft.is_member(name)};
     }
     environment_.cluster->publish(std::move(standing));
-    if (raft.leader() != leader_told_) {
+    if (!raft.leader().empty() && (raft.leader() != leader_told_ || raft.term() != term_told_)) {
         leader_told_ = raft.leader();
-        if (!leader_told_.empty())
-            spdlog::info("{} leads the group in term {}", leader_told_, raft.term().value());
+        term_told_ = raft.term();
+        spdlog::info("{} leads the group in term {}", leader_told_, raft.term().value());
     }
 }
 

@@ -30,6 +30,10 @@ inline constexpr std::chrono::milliseconds drain_tick{5};
 inline constexpr std::size_t answer_chunk_bytes = 1U << 20U;
 // What readers may have to do for one session; its other requests wait then.
 inline constexpr std::size_t max_reader_jobs = 64;
+// What one connection may have waiting in the services that all share: routes, administration, send-backs,
+// recalls. A job counts for at least what its read buffer may hold.
+inline constexpr std::size_t max_service_bytes = 4U << 20U;
+inline constexpr std::size_t service_job_bytes = 64U << 10U;
 // A message may be delivered this far in the future at most. The log keeps it until then.
 inline constexpr std::chrono::milliseconds longest_delay{std::chrono::hours{40 * 24}};
 // How often it is looked for delayed messages that are due: they are late by this, at most, and a flush or

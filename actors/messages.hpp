@@ -13,6 +13,7 @@
 #include "actors/follower_stays.hpp"
 #include "actors/peer_frame.hpp"
 #include "actors/reader_load.hpp"
+#include "actors/service_load.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "broker/replica.hpp"
@@ -232,6 +233,7 @@ using reader_actor =
 struct admin_job {
     connection_ptr connection;
     session_frames_ptr frames;
+    service_load::share share{}; // of what the connection may have waiting
 };
 using admin_job_ptr = std::shared_ptr<const admin_job>;
 using admin_actor = caf::typed_actor<caf::reacts_to<start_atom>, // makes the built-in topics

@@ -55,6 +55,8 @@ bool name_service_state::answer(const network::connection& from, byte_buffer& ou
     case request_code::get_route_info_by_topic:
         return route(from, out);
     case request_code::get_broker_cluster_info:
+        if (is_outdated())
+            return false;
         succeed(protocol::encode_cluster_info(cluster_of(*environment_)));
         break;
     case request_code::get_all_topic_list_from_name_server:
@@ -91,7 +93,7 @@ bool name_service_state::route(const network::connection& from, byte_buffer& out
     }
     const auto route = route_of(*environment_, request->topic);
     const bool names_leader = route && route->brokers.front().addresses.contains(0);
-    if (!names_leader && knows_little())
+    if (is_outdated() || (!names_leader && knows_little()))
         return false;
     if (route)
         protocol::append_success(out, protocol::answer_to::of(command_),
@@ -100,6 +102,13 @@ bool name_service_state::route(const network::connection& from, byte_buffer& out
         refuse(from, response_code::topic_not_exist,
                "No topic route info in name server for the topic: " + std::string{request->topic}, out);
     return true;
+}
+
+// A node that stood still finds the questions of that time, and itself as the leader of then.
+bool name_service_state::is_outdated() const {
+    return environment_->cluster != nullptr &&
+           cluster_view::clock::now() - environment_->cluster->now().as_of >
+               environment_->config->election_timeout;
 }
 
 // While an election is under way a route without a leader is true, and clients ask again.

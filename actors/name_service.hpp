@@ -2,9 +2,10 @@
 // committed view of this node. There is no name server to run and no registration: a topic has a route as
 // soon as it is committed.
 //
-// A node that is being fed, lags behind its leader, or has known none for long, does not say that there is no
-// such topic, nor gives a route without a leader. It closes the connection: clients then ask the next of
-// their name servers, where a code would keep them here, or have them create the topic with the defaults.
+// A node that is being fed, lags behind its leader, was deposed, or has known no leader for long, does not
+// say that there is no such topic, nor gives a route without a leader. One that stood still says nothing of
+// leaders before it has looked around. It closes the connection: clients then ask the next of their name
+// servers, where a code would keep them here, or have them create the topic with the defaults.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -27,6 +28,7 @@ class name_service_state {
     // False: there is no answer that would be true, and the connection is to be closed.
     bool answer(const network::connection& from, byte_buffer& out);
     bool route(const network::connection& from, byte_buffer& out);
+    [[nodiscard]] bool is_outdated() const;
     [[nodiscard]] bool knows_little() const;
     void topic_list(byte_buffer& out);
     void refuse(const network::connection& from, protocol::response_code code, std::string_view remark,

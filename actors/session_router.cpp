@@ -142,7 +142,10 @@ void session_router::deliver(sessions& to, target where, session_frames frames) 
     auto shared = std::make_shared<const session_frames>(std::move(frames));
     if (where != target::name_service && where != target::dropped && !environment_->health->leads())
         return answer_as_follower(to, *shared);
-    const auto job = [&] { return std::make_shared<const admin_job>(admin_job{to.connection, shared}); };
+    const auto job = [&] {
+        return std::make_shared<const admin_job>(
+            admin_job{to.connection, shared, to.load.take(to.connection, shared->frames.bytes())});
+    };
     switch (where) {
     case target::producer:
         if (!to.producer)

@@ -32,6 +32,7 @@ class session_router final : public network::frame_handler {
         producer_session_actor producer;
         consumer_session_actor consumer;
         std::unique_ptr<follower_answers> follower;
+        service_load load;
     };
 
     [[nodiscard]] static target target_of(byte_view frame);

@@ -70,7 +70,10 @@ class fake_connection final : public network::connection {
     }
     [[nodiscard]] std::size_t unwritten_bytes() const override { return unwritten; }
     void pause_reading() override { paused = true; }
-    void resume_reading() override { paused = false; }
+    void resume_reading() override {
+        paused = false;
+        ++resumed;
+    }
     void close(std::string reason) override {
         if (!closed)
             closed = std::move(reason);
@@ -83,6 +86,7 @@ class fake_connection final : public network::connection {
     sent_frame only();
 
     bool paused = false;
+    int resumed = 0;
     bool broken = false; // send() throws
     std::size_t unwritten = 0;
     std::size_t largest_send = 0; // bytes

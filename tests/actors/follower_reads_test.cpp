@@ -560,5 +560,17 @@ TEST_F(routes_of_a_follower, are_not_given_without_a_leader_except_during_an_ele
     EXPECT_EQ(ask_for("T"), found);
 }
 
+// It was frozen, and others may have a leader by now.
+TEST_F(routes_of_a_follower, are_not_given_by_a_node_that_stood_still) {
+    cluster.publish(cluster.now(), cluster_view::clock::now() - config.election_timeout - 1s);
+    EXPECT_EQ(ask_for("T"), std::nullopt);
+    EXPECT_EQ(ask_for("new"), std::nullopt);
+    const auto asking = connect();
+    ask_name_service(asking, incoming{}.add(1, protocol::get_cluster_info_request{}));
+    EXPECT_TRUE(asking->closed.has_value());
+    cluster.publish(cluster.now());
+    EXPECT_EQ(ask_for("T"), found);
+}
+
 } // namespace
 } // namespace holdfast::actors
