@@ -66,6 +66,7 @@ struct commit_log_environment {
     // Whether messages are refused because of the disk, and who is told when that changes.
     std::function<bool()> is_full;
     std::function<void(bool)> on_full;
+    std::function<bool()> has_room = [] { return true; }; // node_health::has_room
     // What it decides by; remembers more than one life of this actor.
     broker::full_disk_rule* full_disk = nullptr;
     // It led, and no longer does.
@@ -129,6 +130,7 @@ class commit_log_state {
     void publish(const broker::state_changes& changes);
     void publish_standing();
     void follow_role();
+    void watch_room();
     void watch_fullness();
     [[nodiscard]] broker::steady_ms steady_now() const;
     void checkpoint();
@@ -171,6 +173,7 @@ class commit_log_state {
     bool has_had_leader_ = false;
     log_position commit_told_; // a tick ago
     bool full_told_ = false;
+    bool room_told_ = true;
     caf::typed_response_promise<drained_atom> drained_;
 };
 

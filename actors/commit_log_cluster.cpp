@@ -15,6 +15,7 @@ broker::steady_ms commit_log_state::steady_now() const {
 
 void commit_log_state::raft_tick() {
     self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
+    watch_room();
     carry_out(replica_->step(broker::ticked{steady_now()}));
     publish_standing();
     commit_told_ = replica_->commit_told();
@@ -95,6 +96,21 @@ void commit_log_state::send_to_peers(std::vector<consensus::message> messages) {
         for (auto& frame : consensus::to_frames(std::move(message)))
             environment_.send_to_peer(to, {std::move(frame.head), std::move(frame.body)});
     }
+}
+
+// What a leader sends must not be written down to the last byte: that would be a failed write.
+void commit_log_state::watch_room() {
+    const bool has_room = environment_.has_room();
+    if (has_room == room_told_)
+        return;
+    room_told_ = has_room;
+    if (!has_room && !replica_->leading())
+        spdlog::error(
+            "the disk has no room for the log's next segment: this node takes nothing more from its "
+            "leader until there is room");
+    else if (has_room)
+        spdlog::info("the disk has room for the log's next segment again");
+    carry_out(replica_->step(broker::room_changed{has_room}));
 }
 
 // Who refuses messages for lack of room lets somebody lead who need not.

@@ -23,6 +23,11 @@ class node_health {
     [[nodiscard]] bool leads() const { return leads_.load(std::memory_order_acquire); }
     [[nodiscard]] bool takes_messages() const { return leads() && now() == health::healthy; }
 
+    // The disk has room for the log's next segment. Whether a leader takes messages is `healthy`; a follower
+    // takes what the leader sends as long as this is true.
+    [[nodiscard]] bool has_room() const { return has_room_.load(std::memory_order_acquire); }
+    void set_room(bool has_room) { has_room_.store(has_room, std::memory_order_release); }
+
     void set_leads(bool leads) { leads_.store(leads, std::memory_order_release); }
 
     // Fencing and stopping are final: a later, milder word does not undo them.
@@ -46,6 +51,7 @@ class node_health {
     std::string reason_ = "the broker is starting";
     std::atomic<health> now_{health::starting};
     std::atomic<bool> leads_{false};
+    std::atomic<bool> has_room_{true};
 };
 
 } // namespace holdfast::actors

@@ -23,9 +23,12 @@ void watch_disk(scheduler_environment& environment) {
     const auto& segments = environment.log->segments();
     const auto ahead =
         segments.allocated_until().value() - std::min(segments.allocated_until(), segments.written()).value();
-    const auto refused = environment.config->faults.space_full
-                             ? std::optional<std::string>{"the disk is full (faultInjection space:full)"}
-                             : disk_refusal(*space, *environment.config, ahead);
+    auto refused = lack_of_room(*space, *environment.config, ahead);
+    environment.health->set_room(!refused);
+    if (const auto too_full = excess(*space, *environment.config))
+        refused = too_full;
+    if (environment.config->faults.space_full)
+        refused = "the disk is full (faultInjection space:full)";
     const bool was_full = environment.health->now() == health::disk_full;
     if (refused) {
         if (!was_full)
@@ -67,22 +70,25 @@ void give_back_memory(scheduler_state& state) {
 
 } // namespace
 
-std::optional<std::string> disk_refusal(const storage::disk_space& space, const config::node_config& config,
-                                        std::uint64_t allocated_ahead) {
+std::optional<std::string> excess(const storage::disk_space& space, const config::node_config& config) {
     const auto used_percent =
         space.total_bytes == 0
             ? 0
             : 100 - static_cast<std::uint32_t>(100.0 * static_cast<double>(space.free_bytes) /
                                                static_cast<double>(space.total_bytes));
-    if (used_percent > config.disk_max_used_percent)
-        return "the disk is " + std::to_string(used_percent) + " % full, diskMaxUsedSpaceRatio allows " +
-               std::to_string(config.disk_max_used_percent) + ": make room, or raise it";
+    if (used_percent <= config.disk_max_used_percent)
+        return std::nullopt;
+    return "the disk is " + std::to_string(used_percent) + " % full, diskMaxUsedSpaceRatio allows " +
+           std::to_string(config.disk_max_used_percent) + ": make room, or raise it";
+}
+
+std::optional<std::string> lack_of_room(const storage::disk_space& space, const config::node_config& config,
+                                        std::uint64_t allocated_ahead) {
     const auto wanted = reserve_bytes + (allocated_ahead < config.segment_bytes ? config.segment_bytes : 0);
-    if (space.free_bytes < wanted)
-        return "the disk has only " + std::to_string(space.free_bytes >> 20U) +
-               " MiB free and the log needs " + std::to_string(wanted >> 20U) +
-               " MiB for its next segment: make room";
-    return std::nullopt;
+    if (space.free_bytes >= wanted)
+        return std::nullopt;
+    return "the disk has only " + std::to_string(space.free_bytes >> 20U) + " MiB free and the log needs " +
+           std::to_string(wanted >> 20U) + " MiB for its next segment: make room";
 }
 
 std::optional<log_position> expired_until(const std::vector<storage::segment_info>& segments,

@@ -26,8 +26,11 @@ struct scheduler_environment {
     commit_log_actor commit_log;
 };
 
-// Why the disk takes no more messages now; nothing when it does.
-[[nodiscard]] std::optional<std::string> disk_refusal(const storage::disk_space& space,
+// Why the disk takes no more messages now, in words; nothing when it does. It is fuller than an operator
+// allows, or the log's next segment would not fit; only then a follower takes nothing more from its leader.
+[[nodiscard]] std::optional<std::string> excess(const storage::disk_space& space,
+                                                const config::node_config& config);
+[[nodiscard]] std::optional<std::string> lack_of_room(const storage::disk_space& space,
                                                       const config::node_config& config,
                                                       std::uint64_t allocated_ahead);
 

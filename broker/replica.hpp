@@ -116,6 +116,12 @@ struct flush_failed {
 struct idled {
     timestamp_ms now;
 };
+// Whether this node's disk has room for more of the log; so it has until something else is said. A follower
+// without room takes no entries, and goes on to follow: it votes, and is heard, and does not count for what
+// it has not flushed. A leader's owner sends it nothing to append.
+struct room_changed {
+    bool has_room = true;
+};
 // This follower shall lead, if it has all that this node has.
 struct lead_given {
     std::string to;
@@ -123,9 +129,9 @@ struct lead_given {
 // No more appends; what was appended is still flushed and answered, and then another node leads.
 struct stopping {};
 
-using event =
-    std::variant<started, ticked, message_received, peer_found, peer_lost, batches_received, standing_asked,
-                 entries_read, entries_flushed, log_truncated, flush_failed, idled, lead_given, stopping>;
+using event = std::variant<started, ticked, message_received, peer_found, peer_lost, batches_received,
+                           standing_asked, entries_read, entries_flushed, log_truncated, flush_failed, idled,
+                           room_changed, lead_given, stopping>;
 
 // --- effects
 // ------------------------------------------------------------------------------------------------------
@@ -262,6 +268,7 @@ class replica {
     void on(const log_truncated& happened, effects& out);
     void on(const flush_failed& happened, effects& out);
     void on(const idled& happened, effects& out);
+    void on(const room_changed& happened, effects& out);
     void on(const lead_given& happened, effects& out);
     void on(const stopping& happened, effects& out);
 
@@ -336,6 +343,7 @@ class replica {
     // Seeding: the log's beginning, and where the first snapshot ends that needs nothing from before it.
     std::optional<log_position> seeded_from_;
     std::optional<log_position> snapshot_end_;
+    bool has_room_ = true;
     bool has_ended_ = false; // for a new replica to take its place
     bool idle_mark_ = false; // the last entry is an idle mark
     bool fenced_ = false;

@@ -41,6 +41,9 @@ void replica::follow(const consensus::message& from, effects& out) {
         // Its log begins here, and of what came before it knows no term to compare with.
         if (request.previous_term == term_number{0})
             return end_for_a_new_log(request.previous_end, out);
+        // What this node has no room for the leader need not send again and again.
+        if (!has_room_ && request.previous_end > tail_.next)
+            return answer(request.sequence, out);
         return reject(from, out);
     }
     const auto end_before = tail_.next;
@@ -138,6 +141,8 @@ bool replica::take_entries(const consensus::append_request& request, effects& ou
             cut_tail(header->position, out);
             return false;
         }
+        if (!has_room_)
+            break;
         if (auto wrong = misfit(*header)) {
             fence(std::move(*wrong), out);
             return false;
@@ -147,6 +152,11 @@ bool replica::take_entries(const consensus::append_request& request, effects& ou
     }
     matched_ = std::max(matched_, request.previous_end);
     return true;
+}
+
+// The leader hears of it with the next request: it does not fit any more, and is refused.
+void replica::on(const room_changed& happened, effects&) {
+    has_room_ = happened.has_room;
 }
 
 // The logs agree by position and term up to here, so this can only be damage or a bug: nothing may be built

@@ -179,9 +179,10 @@ int run_explain(std::span<const std::string> arguments) {
         return exit_done;
     }
     if (matches == 0) {
-        fmt::print(stderr,
-                   "holdfast: no message has the id or key '{}'{}; a new one can be found after two seconds\n",
-                   key, words["topic"].as<std::string>().empty() ? "" : " in this topic");
+        fmt::print(
+            stderr,
+            "holdfast: no message has the id or key '{}'{}; a new one can be found after two seconds\n", key,
+            words["topic"].as<std::string>().empty() ? "" : " in this topic");
         return exit_failed;
     }
     if (words.count("json") != 0)

@@ -115,6 +115,10 @@ class group_runner {
             std::string to;
             words >> to;
             step(node, lead_given{to});
+        } else if (what == "room") {
+            std::string has_it;
+            words >> has_it;
+            step(node, room_changed{has_it == "yes"});
         } else if (what == "stop") {
             step(node, stopping{});
         } else if (what == "crash" || what == "wipe") {
