@@ -44,6 +44,10 @@ class small_disk {
         EXPECT_EQ(run_script("fallocate -l " + std::to_string(most) + " " + file), "");
         (void)run_script("cat /dev/zero >> " + file + " 2> /dev/null");
     }
+    void leave(std::uint64_t bytes) {
+        const auto rest = std::filesystem::space(at_).available - bytes;
+        EXPECT_EQ(run_script("fallocate -l " + std::to_string(rest) + " " + (at_ / "filler").string()), "");
+    }
     void make_room() { std::filesystem::remove(at_ / "filler"); }
 
   private:
@@ -79,6 +83,43 @@ TEST(full_disk, of_a_leader_makes_another_node_lead) {
     EXPECT_TRUE(sent.ok()) << group.logs();
     ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
     EXPECT_NE(group.leader(), full) << "it does not come back";
+}
+
+// It stops before the kernel has to say no, is left behind, and needs nobody's hand when there is room again.
+TEST(full_disk, of_a_follower_is_not_written_to_the_end) {
+    if (const auto why_not = private_mounts(); !why_not.empty()) {
+        std::printf("WARNING: no mounts of one's own here (%s): NOT TESTED\n", why_not.c_str());
+        return;
+    }
+    node_group group{
+        {"--mappedFileSizeCommitLog=1M", "--maxMessageSize=64K", "--entryCacheBytes=1M", "--logLevel=info"}};
+    std::array<std::optional<small_disk>, nodes> disks;
+    for (std::size_t node = 0; node < nodes; ++node) {
+        disks[node].emplace(group.data(node));
+        ASSERT_EQ(disks[node]->problem(), "");
+        group.start(node);
+    }
+    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    const auto leader = group.leader();
+    ASSERT_TRUE(leader);
+    const auto victim = (*leader + 1) % nodes;
+    disks[victim]->leave(100U << 20U);
+    EXPECT_TRUE(wait_for(patience, [&] {
+        return group.log_of(victim).find("takes nothing more from its leader") != std::string::npos;
+    })) << group.logs();
+    const auto before = group.status(victim);
+    ASSERT_TRUE(before);
+    client::producer producer{{.client = {.name_servers = group.name_servers()}}};
+    ASSERT_TRUE(producer.start().ok());
+    for (int number = 0; number < 200; ++number)
+        ASSERT_TRUE(producer.send({.topic = "short", .body = std::string(60'000, 'x')}).ok()) << group.logs();
+    EXPECT_EQ(group.leader(), leader) << "nobody was disturbed";
+    const auto behind = group.status(victim);
+    ASSERT_TRUE(behind);
+    EXPECT_LT(behind->watermarks.appended - before->watermarks.appended, 1U << 20U);
+    disks[victim]->make_room();
+    EXPECT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    EXPECT_EQ(group.log_of(victim).find("takes no more messages"), std::string::npos);
 }
 
 // The kernel says ENOSPC to whatever the node writes next.

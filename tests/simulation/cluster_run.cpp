@@ -73,6 +73,7 @@ void print(const cluster_marks& marks) {
         {"clocks set", marks.clock_jumps},
         {"full disks", marks.full_disks},
         {"starts that ended for want of room", marks.starts_too_full},
+        {"followers without room left behind", marks.left_for_room},
         {"offsets told", marks.offsets_told},
         {"queue ends told", marks.ends_told},
         {"questions not answered", marks.not_told},

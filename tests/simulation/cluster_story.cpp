@@ -127,6 +127,8 @@ void cluster_story::set_clock(std::size_t victim) {
 }
 
 void cluster_story::disk_trouble(std::size_t victim) {
+    if (pick(8) == 0)
+        return cluster_.run_short(victim, pick_ms(500, 8'000));
     if (pick(4) == 0)
         return cluster_.fill_disk(victim, pick(20'000), pick_ms(500, 8'000));
     if (!settings_.sync)

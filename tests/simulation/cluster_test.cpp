@@ -76,6 +76,7 @@ TEST(cluster, keeps_its_promises_for_the_known_seeds) {
     EXPECT_GT(marks.deposed, marks.without_quorum);
     EXPECT_GT(marks.full_disks, 0U);
     EXPECT_GT(marks.starts_too_full, 0U);
+    EXPECT_GT(marks.left_for_room, 0U);
     EXPECT_GT(marks.offsets_told, 0U);
     EXPECT_GT(marks.ends_told, 0U);
     EXPECT_GT(marks.not_told, 0U);

@@ -64,6 +64,7 @@ struct cluster_marks {
     std::uint64_t clock_jumps = 0;
     std::uint64_t full_disks = 0;      // that a node met
     std::uint64_t starts_too_full = 0; // of a process, that it ended
+    std::uint64_t left_for_room = 0;   // followers that took nothing more, and fell behind
     std::uint64_t offsets_told = 0;    // to who asked for a group's
     std::uint64_t ends_told = 0;       // to who asked for a queue's
     std::uint64_t not_told = 0;        // by who could not be sure
@@ -116,6 +117,8 @@ class simulated_cluster {
     storage::simulated_disk& disk(std::size_t which) { return *hosts_[which].disk; }
     // For a while only so much more can be written.
     void fill_disk(std::size_t which, std::uint64_t room_bytes, virtual_ms length);
+    // For a while the node knows that there is room for no more.
+    void run_short(std::size_t which, virtual_ms length);
     // For a while some byte of the log can't be read.
     void spoil_reads(std::size_t which, virtual_ms length);
     void repair_disks();
@@ -185,6 +188,9 @@ class simulated_cluster {
         bool was_wiped = false;
         bool is_rotten = false;
         bool is_full = false;
+        bool lacks_room = false;
+        bool lack_told = false; // to its process
+        bool is_left = false;   // it has fallen behind by that
         bool reads_fail = false;
         std::optional<log_position> flushed_before; // it rotted, and the next start
         term_number term;

@@ -33,7 +33,7 @@ void simulated_cluster::replace_disk(std::size_t which) {
     ++one.lives;
     ++marks_.wiped;
     one.was_wiped = true;
-    one.is_rotten = one.is_full = one.reads_fail = false;
+    one.is_rotten = one.is_full = one.lacks_room = one.reads_fail = false;
     one.flushed_before.reset();
     one.begins_at.reset();
     new_disk(one);
@@ -45,6 +45,12 @@ void simulated_cluster::fill_disk(std::size_t which, std::uint64_t room_bytes, v
     HOLDFAST_CHECK(space.ok());
     one.disk->set_capacity(space->total_bytes - space->free_bytes + room_bytes);
     one.is_full = true;
+    after(length, [this, which] { repair_disk(hosts_[which]); });
+}
+
+void simulated_cluster::run_short(std::size_t which, virtual_ms length) {
+    hosts_[which].lacks_room = true;
+    hosts_[which].is_left = false;
     after(length, [this, which] { repair_disk(hosts_[which]); });
 }
 
@@ -68,7 +74,7 @@ void simulated_cluster::spoil_reads(std::size_t which, virtual_ms length) {
 void simulated_cluster::repair_disk(host& one) {
     one.disk->set_capacity(UINT64_MAX);
     one.disk->heal_reads();
-    one.is_full = one.reads_fail = false;
+    one.is_full = one.lacks_room = one.reads_fail = false;
 }
 
 void simulated_cluster::repair_disks() {
