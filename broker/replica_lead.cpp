@@ -42,8 +42,14 @@ void replica::supply(const consensus::entries_wanted& wanted, effects& out) {
     // Retention takes whole segments.
     const log_position log_first{align_down(state_.first_position().value(), tail_.geometry.size)};
     if (wants.first < log_first) {
-        out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first}));
-        return;
+        if (!raft_.go_on_at_matched(wants.to, log_first)) {
+            out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first}));
+            return;
+        }
+        const auto more = raft_.wants(wants.to);
+        if (!more)
+            return;
+        wants = *more;
     }
     for (;;) {
         const auto from = std::lower_bound(

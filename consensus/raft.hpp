@@ -123,6 +123,9 @@ class raft {
     void replicate(log_position end, steady_ms now, actions& out);
     // What this follower lacks and may be sent now; it is then expected by request_for().
     [[nodiscard]] std::optional<entries_wanted> wants(const std::string& name);
+    // The follower was to be sent what the log, which begins at `log_first` by now, no longer has: a refusal
+    // that came late has led back there. True when it has that, and more, for certain: it goes on behind it.
+    [[nodiscard]] bool go_on_at_matched(const std::string& name, log_position log_first);
     // What was asked for by `wanted`: the entries from `first` to `last`, none when they could not be had.
     // The request to send them in; nothing when it is out of date.
     [[nodiscard]] std::optional<message> request_for(const std::string& to, log_position first,

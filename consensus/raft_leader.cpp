@@ -211,6 +211,15 @@ std::optional<entries_wanted> raft::wants(const std::string& name) {
     return entries_wanted{name, to.next, std::min(is_far ? catch_up_request_bytes : request_bytes, left)};
 }
 
+bool raft::go_on_at_matched(const std::string& name, log_position log_first) {
+    const auto found = progress_.find(name);
+    if (found == progress_.end() || found->second.matched < log_first)
+        return false;
+    found->second.next = found->second.matched;
+    found->second.is_reading = false;
+    return true;
+}
+
 std::uint64_t raft::window_left(const progress& to) const {
     const auto window =
         is_far_behind(to) ? std::min(settings_.window_bytes, catch_up_window_bytes) : settings_.window_bytes;

@@ -26,7 +26,8 @@ result<bool> log_scanner::fill(std::size_t wanted) {
         return false;
     if (position_ >= buffer_first_ && position_ - buffer_first_ + wanted <= buffer_size_)
         return true;
-    buffer_.resize(std::max({buffer_.size(), wanted, window_bytes}));
+    const auto rest = static_cast<std::size_t>(segment_->last() - position_);
+    buffer_.resize(std::max({buffer_.size(), wanted, std::min(window_bytes, rest)}));
     buffer_size_ = 0;
     auto count = segment_->read(position_, buffer_);
     if (!count)

@@ -326,6 +326,30 @@ TEST(raft, a_retired_leader_hands_over_and_says_nothing_more) {
     EXPECT_TRUE(out.messages.empty());
 }
 
+// One that was under way for long says how little the follower had once, and retention has taken that since.
+TEST(raft, a_follower_is_not_left_behind_by_a_late_refusal) {
+    auto leader = leader_of_three();
+    actions out;
+    leader.peer_found(node("b"), false, ms{2'000});
+    leader.receive(from("b", 2, matched(256)), ms{2'000}, out);
+    leader.appended(at(256), term_number{2}, at(512));
+    leader.replicate(at(512), ms{2'000}, out);
+    ASSERT_TRUE(leader.request_for("b", at(256), {shared_bytes::copy_of(byte_view{})}, at(512), ms{2'000}));
+    append_answer refusal;
+    refusal.log_end = at(128);
+    refusal.sequence = 9;
+    out = {};
+    leader.receive(from("b", 2, refusal), ms{2'001}, out);
+    ASSERT_EQ(out.wanted.size(), 1U);
+    ASSERT_LT(out.wanted.front().first, at(128)) << "or there would be nothing to try here";
+    EXPECT_FALSE(leader.go_on_at_matched("b", at(384))) << "it lacks what begins there";
+    EXPECT_FALSE(leader.go_on_at_matched("c", at(256))) << "nobody knows what it has";
+    ASSERT_TRUE(leader.go_on_at_matched("b", at(256)));
+    const auto wanted = leader.wants("b");
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->first, at(256));
+}
+
 // --- a group's beginning, and its members
 // -------------------------------------------------------------------
 

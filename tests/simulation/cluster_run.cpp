@@ -1,5 +1,7 @@
 #include "tests/simulation/cluster_run.hpp"
 
+#include <array>
+#include <bit>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -10,7 +12,7 @@ namespace holdfast::simulation {
 namespace {
 
 // A broken invariant ends the process; the seed is said all the same.
-char seed_text[64];
+thread_local char seed_text[64];
 
 void say_seed(int) {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, seed_text, std::strlen(seed_text));
@@ -21,6 +23,17 @@ void say_seed(int) {
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
     const char* const text = std::getenv(variable);
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+cluster_tally& cluster_tally::operator+=(const cluster_tally& other) {
+    using counts = std::array<std::uint64_t, sizeof(cluster_marks) / sizeof(std::uint64_t)>;
+    auto sums = std::bit_cast<counts>(marks);
+    const auto more = std::bit_cast<counts>(other.marks);
+    for (std::size_t i = 0; i < sums.size(); ++i)
+        sums[i] += more[i];
+    marks = std::bit_cast<cluster_marks>(sums);
+    length += other.length;
+    return *this;
 }
 
 told_story tell(std::uint64_t seed, cluster_tally& sums, bool is_canary) {

@@ -10,6 +10,7 @@ namespace holdfast::simulation {
 struct cluster_tally {
     cluster_marks marks;
     virtual_ms length{0};
+    cluster_tally& operator+=(const cluster_tally& other);
 };
 
 struct told_story {

@@ -66,7 +66,8 @@ bool simulated_cluster::has_all_members() const {
 
 bool simulated_cluster::may_lose_disk_of(std::size_t which) const {
     return has_all_members() && std::all_of(hosts_.begin(), hosts_.end(), [&](const host& one) {
-               return one.node->replica().flushed() >= trimmed_ && (!one.is_rotten || &one == &hosts_[which]);
+               return one.node->replica().committed() >= trimmed_ &&
+                      (!one.is_rotten || &one == &hosts_[which]);
            });
 }
 

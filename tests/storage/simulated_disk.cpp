@@ -1,6 +1,7 @@
 #include "tests/storage/simulated_disk.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace holdfast::storage {
 
@@ -11,7 +12,8 @@ using content_bytes = std::vector<std::byte>;
 void copy_into(content_bytes& to, std::uint64_t offset, byte_view bytes) {
     if (to.size() < offset + bytes.size())
         to.resize(offset + bytes.size());
-    std::ranges::copy(bytes, to.begin() + static_cast<std::ptrdiff_t>(offset));
+    if (!bytes.empty())
+        std::memcpy(to.data() + offset, bytes.data(), bytes.size());
 }
 
 } // namespace
