@@ -53,6 +53,7 @@ void commit_log_state::start() {
         self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
     first_entry_told_ = replica_->appended() > log_position{0};
     carry_out(replica_->step(broker::started{steady_now()}));
+    environment_.on_stalled(false); // who was here before may have said so
     if (environment_.cluster != nullptr)
         publish_standing();
 }

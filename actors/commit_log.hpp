@@ -36,6 +36,8 @@ struct commit_log_settings {
     bool is_sync = true; // SYNC_FLUSH
     // How long a leader that stops waits for another one.
     std::chrono::milliseconds hand_over_time{1'000};
+    // A leader that commits nothing for so long, though there is something to commit, takes no more messages.
+    std::chrono::milliseconds stall_limit{5'000};
     // Raft's time, for a group of several nodes; 0 = alone.
     std::chrono::milliseconds raft_interval{0};
     std::uint64_t segment_bytes = 0; // must be the others'
@@ -66,7 +68,9 @@ struct commit_log_environment {
     // Whether messages are refused because of the disk, and who is told when that changes.
     std::function<bool()> is_full;
     std::function<void(bool)> on_full;
-    std::function<bool()> has_room = [] { return true; }; // node_health::has_room
+    std::function<std::optional<log_position>()> room_until = [] { return std::nullopt; }; // node_health's
+    // Nothing is committed any more, or again (node_health::set_stalled).
+    std::function<void(bool)> on_stalled = [](bool) {};
     // What it decides by; remembers more than one life of this actor.
     broker::full_disk_rule* full_disk = nullptr;
     // It led, and no longer does.
@@ -131,6 +135,7 @@ class commit_log_state {
     void publish_standing();
     void follow_role();
     void watch_room();
+    void watch_progress();
     void watch_fullness();
     [[nodiscard]] broker::steady_ms steady_now() const;
     void checkpoint();
@@ -173,7 +178,11 @@ class commit_log_state {
     bool has_had_leader_ = false;
     log_position commit_told_; // a tick ago
     bool full_told_ = false;
-    bool room_told_ = true;
+    std::optional<log_position> room_told_;
+    log_position stands_at_; // the commit, since
+    broker::steady_ms stands_since_{0};
+    bool stalled_told_ = false;
+    broker::steady_ms raft_ticked_{0};
     caf::typed_response_promise<drained_atom> drained_;
 };
 

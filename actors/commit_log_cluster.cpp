@@ -16,7 +16,9 @@ broker::steady_ms commit_log_state::steady_now() const {
 void commit_log_state::raft_tick() {
     self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
     watch_room();
-    carry_out(replica_->step(broker::ticked{steady_now()}));
+    raft_ticked_ = steady_now();
+    carry_out(replica_->step(broker::ticked{raft_ticked_}));
+    watch_progress();
     publish_standing();
     commit_told_ = replica_->commit_told();
     if (stopping_)
@@ -35,7 +37,13 @@ void commit_log_state::received(const std::string& from, const peer_frame& frame
                      message.ok() ? "wrong names" : message.failure().message);
         return;
     }
-    carry_out(replica_->step(broker::message_received{std::move(*message), steady_now()}));
+    // Who stood still judges by what it had heard before, not by late answers, whether it leads.
+    const auto now = steady_now();
+    if (now - raft_ticked_ > 10 * settings_.raft_interval) {
+        raft_ticked_ = now;
+        carry_out(replica_->step(broker::ticked{now}));
+    }
+    carry_out(replica_->step(broker::message_received{std::move(*message), now}));
 }
 
 void commit_log_state::found(const std::string& peer, const std::string& incarnation,
@@ -100,17 +108,39 @@ void commit_log_state::send_to_peers(std::vector<consensus::message> messages) {
 
 // What a leader sends must not be written down to the last byte: that would be a failed write.
 void commit_log_state::watch_room() {
-    const bool has_room = environment_.has_room();
-    if (has_room == room_told_)
+    const auto until = environment_.room_until();
+    if (until == room_told_)
         return;
-    room_told_ = has_room;
-    if (!has_room && !replica_->leading())
+    if (until && !room_told_ && !replica_->leading())
         spdlog::error(
             "the disk has no room for the log's next segment: this node takes nothing more from its "
-            "leader until there is room");
-    else if (has_room)
+            "leader than up to {}, until there is room",
+            until->value());
+    else if (!until)
         spdlog::info("the disk has room for the log's next segment again");
-    carry_out(replica_->step(broker::room_changed{has_room}));
+    room_told_ = until;
+    carry_out(replica_->step(broker::room_changed{until}));
+}
+
+// Followers without room are heard, so a leader that has no others would take messages and answer none.
+void commit_log_state::watch_progress() {
+    const auto now = steady_now();
+    const bool waits = replica_->ready() && replica_->appended() > replica_->committed();
+    if (!waits || replica_->committed() != stands_at_) {
+        stands_at_ = replica_->committed();
+        stands_since_ = now;
+    }
+    const bool is_stalled = now - stands_since_ > settings_.stall_limit;
+    if (is_stalled == stalled_told_)
+        return;
+    stalled_told_ = is_stalled;
+    if (is_stalled)
+        spdlog::error(
+            "messages are refused from now on: no majority of the group has taken anything for {} s",
+            settings_.stall_limit.count() / 1'000);
+    else
+        spdlog::info("a majority of the group takes messages again");
+    environment_.on_stalled(is_stalled);
 }
 
 // Who refuses messages for lack of room lets somebody lead who need not.

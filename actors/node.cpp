@@ -190,7 +190,8 @@ void node::connect_group(commit_log_environment& environment) {
         links_->set_hello(encode(hello_));
     };
     environment.is_full = [this] { return health_.now() == health::disk_full; };
-    environment.has_room = [this] { return health_.has_room(); };
+    environment.room_until = [this] { return health_.room_until(); };
+    environment.on_stalled = [this](bool is_stalled) { health_.set_stalled(is_stalled); };
     environment.on_full = [this](bool is_full) {
         hello_.is_full = is_full;
         links_->set_hello(encode(hello_));

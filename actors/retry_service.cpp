@@ -34,8 +34,10 @@ void retry_service_state::frames(const admin_job& job) {
     }
     append(job.connection);
     for (auto& [topic, indexes] : held)
-        make_topic(topic, {job.connection, std::make_shared<const session_frames>(
-                                               session_frames{job.frames->frames, std::move(indexes)})});
+        make_topic(topic, {job.connection,
+                           std::make_shared<const session_frames>(
+                               session_frames{job.frames->frames, std::move(indexes)}),
+                           job.share});
     if (!answers_.empty())
         job.connection->send(answers_.release());
 }

@@ -12,6 +12,9 @@ namespace {
 constexpr std::chrono::milliseconds scan_interval{1'000};
 // Kept free for what a full disk needs most: checkpoints and the operator's shell.
 constexpr std::uint64_t reserve_bytes = 128U << 20U;
+// Of that, what a follower keeps. The rest, and what is left of the last segment, is for what a leader still
+// writes while it refuses messages: retention above all, which makes room again.
+constexpr std::uint64_t follower_reserve_bytes = 32U << 20U;
 constexpr std::uint64_t restful_bytes = 1U << 20U; // of log in one scan_interval
 
 void watch_disk(scheduler_environment& environment) {
@@ -24,7 +27,8 @@ void watch_disk(scheduler_environment& environment) {
     const auto ahead =
         segments.allocated_until().value() - std::min(segments.allocated_until(), segments.written()).value();
     auto refused = lack_of_room(*space, *environment.config, ahead);
-    environment.health->set_room(!refused);
+    const bool is_short = space->free_bytes < follower_reserve_bytes + environment.config->segment_bytes;
+    environment.health->set_room(is_short ? std::optional{segments.allocated_until()} : std::nullopt);
     if (const auto too_full = excess(*space, *environment.config))
         refused = too_full;
     if (environment.config->faults.space_full)

@@ -27,7 +27,7 @@ struct scheduler_environment {
 };
 
 // Why the disk takes no more messages now, in words; nothing when it does. It is fuller than an operator
-// allows, or the log's next segment would not fit; only then a follower takes nothing more from its leader.
+// allows, or the log's next segment would not fit.
 [[nodiscard]] std::optional<std::string> excess(const storage::disk_space& space,
                                                 const config::node_config& config);
 [[nodiscard]] std::optional<std::string> lack_of_room(const storage::disk_space& space,

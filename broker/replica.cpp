@@ -100,6 +100,8 @@ void replica::on(message_received& happened, effects& out) {
     consensus::actions actions;
     raft_.receive(happened.what, now_, actions);
     carry_out(std::move(actions), out);
+    if (const auto* const answer = std::get_if<consensus::append_answer>(&happened.what.body))
+        begin_if_left(happened.what, *answer, out);
 }
 
 void replica::on(const peer_found& happened, effects&) {

@@ -116,11 +116,11 @@ struct flush_failed {
 struct idled {
     timestamp_ms now;
 };
-// Whether this node's disk has room for more of the log; so it has until something else is said. A follower
-// without room takes no entries, and goes on to follow: it votes, and is heard, and does not count for what
-// it has not flushed. A leader's owner sends it nothing to append.
+// This node's disk has no room for more of the log than what ends here; nothing: as much as there is, which
+// holds until something else is said. A follower takes no entry beyond it, and is a follower all the same: it
+// votes, and is heard, and does not count for what it has not flushed.
 struct room_changed {
-    bool has_room = true;
+    std::optional<log_position> until;
 };
 // This follower shall lead, if it has all that this node has.
 struct lead_given {
@@ -287,6 +287,8 @@ class replica {
     void carry_out(consensus::actions actions, effects& out);
     static void pass_on(std::vector<consensus::message>& messages, effects& out);
     void supply(const consensus::entries_wanted& wanted, effects& out);
+    void begin_if_left(const consensus::message& from, const consensus::append_answer& answer, effects& out);
+    [[nodiscard]] log_position log_first() const;
     [[nodiscard]] std::optional<error> refusal(const append_batch& batch) const;
 
     // --- following (replica_follow.cpp) ---
@@ -343,9 +345,10 @@ class replica {
     // Seeding: the log's beginning, and where the first snapshot ends that needs nothing from before it.
     std::optional<log_position> seeded_from_;
     std::optional<log_position> snapshot_end_;
-    bool has_room_ = true;
-    bool has_ended_ = false; // for a new replica to take its place
-    bool idle_mark_ = false; // the last entry is an idle mark
+    std::optional<log_position> room_until_;
+    bool is_out_of_room_ = false; // what comes next did not fit
+    bool has_ended_ = false;      // for a new replica to take its place
+    bool idle_mark_ = false;      // the last entry is an idle mark
     bool fenced_ = false;
     bool stopping_ = false;
 };

@@ -42,7 +42,7 @@ void replica::follow(const consensus::message& from, effects& out) {
         if (request.previous_term == term_number{0})
             return end_for_a_new_log(request.previous_end, out);
         // What this node has no room for the leader need not send again and again.
-        if (!has_room_ && request.previous_end > tail_.next)
+        if (is_out_of_room_ && request.previous_end > tail_.next)
             return answer(request.sequence, out);
         return reject(from, out);
     }
@@ -141,7 +141,9 @@ bool replica::take_entries(const consensus::append_request& request, effects& ou
             cut_tail(header->position, out);
             return false;
         }
-        if (!has_room_)
+        const auto new_end = header->is_filler() ? tail_.geometry.last() : at;
+        is_out_of_room_ = room_until_ && new_end > *room_until_;
+        if (is_out_of_room_)
             break;
         if (auto wrong = misfit(*header)) {
             fence(std::move(*wrong), out);
@@ -154,9 +156,11 @@ bool replica::take_entries(const consensus::append_request& request, effects& ou
     return true;
 }
 
-// The leader hears of it with the next request: it does not fit any more, and is refused.
+// The leader hears that there is more with its next request: that is refused, as of any follower that lacks
+// what is before it.
 void replica::on(const room_changed& happened, effects&) {
-    has_room_ = happened.has_room;
+    room_until_ = happened.until;
+    is_out_of_room_ = false;
 }
 
 // The logs agree by position and term up to here, so this can only be damage or a bug: nothing may be built
@@ -244,6 +248,7 @@ void replica::drop_tail(log_position at) {
     tail_ = unapplied_.empty() ? applied_tail_ : unapplied_.back().after;
     HOLDFAST_CHECK(tail_.next == at);
     unflushed_from_ = std::min(unflushed_from_, unapplied_.size());
+    is_out_of_room_ = false;
     matched_ = std::min(matched_, at);
     flushed_ = std::min(flushed_, at);
     durable_ = std::min(durable_, at);

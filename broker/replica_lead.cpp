@@ -36,14 +36,29 @@ void replica::replicate(effects& out) {
     pass_on(actions.messages, out);
 }
 
+// Retention takes whole segments.
+log_position replica::log_first() const {
+    return log_position{align_down(state_.first_position().value(), tail_.geometry.size)};
+}
+
+// One without room refuses nothing, so nothing would lead back to where it stopped. When retention has passed
+// that, its whole log is old, and it gets room by beginning anew.
+void replica::begin_if_left(const consensus::message& from, const consensus::append_answer& answer,
+                            effects& out) {
+    const auto found = raft_.followers().find(from.from.name);
+    if (!leading() || !answer.is_matched || answer.log_end >= log_first() ||
+        found == raft_.followers().end() || found->second.incarnation != from.from.incarnation ||
+        found->second.matched >= log_first())
+        return;
+    out.messages.push_back(raft_.make(from.from.name, consensus::begin_request{log_first()}));
+}
+
 // From memory what is not applied yet; the rest is in the cache or on the disk, which others read.
 void replica::supply(const consensus::entries_wanted& wanted, effects& out) {
     auto wants = wanted;
-    // Retention takes whole segments.
-    const log_position log_first{align_down(state_.first_position().value(), tail_.geometry.size)};
-    if (wants.first < log_first) {
-        if (!raft_.go_on_at_matched(wants.to, log_first)) {
-            out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first}));
+    if (wants.first < log_first()) {
+        if (!raft_.go_on_at_matched(wants.to, log_first())) {
+            out.messages.push_back(raft_.make(wants.to, consensus::begin_request{log_first()}));
             return;
         }
         const auto more = raft_.wants(wants.to);

@@ -1,6 +1,7 @@
 // holdfast send TOPIC [BODY | -]
 #include "cli/command_line.hpp"
 #include "client/producer.hpp"
+#include "protocol/names.hpp"
 
 #include <array>
 #include <atomic>
@@ -152,6 +153,8 @@ int run_send(std::span<const std::string> arguments) {
     if (words.count("body") == words.count("size"))
         return misused(words.count("size") == 0 ? "what shall be sent? give BODY, or - for stdin, or --size"
                                                 : "give BODY or --size, not both");
+    if (const auto good = protocol::check_topic_name(words["topic"].as<std::string>()); !good)
+        return failed(good.failure());
     auto properties = properties_of(words);
     if (!properties)
         return failed(properties.failure());

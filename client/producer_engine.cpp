@@ -264,9 +264,10 @@ void producer::engine::with_route(const std::string& topic, runtime::route_handl
 }
 
 // For the first message of a topic: the queues it will have.
-void producer::engine::offer_route(const std::string& topic, const runtime::route_handler& handler) {
+void producer::engine::offer_route(const std::string& topic, const runtime::route_handler& handler,
+                                   route_question ask) {
     const std::string pattern{protocol::auto_create_topic};
-    runtime_.fetch_route(pattern, [this, topic, handler](const result<route_ptr>& offered) {
+    (runtime_.*ask)(pattern, [this, topic, handler](const result<route_ptr>& offered) {
         const error none{errc::not_found, "topic " + topic +
                                               " does not exist and is not created by a first message here: "
                                               "create it with `holdfast topic create`"};

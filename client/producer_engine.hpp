@@ -70,7 +70,10 @@ class producer::engine : public send_owner, public std::enable_shared_from_this<
     // The route, if it is known and nobody waits for it.
     route_ptr route_at_once(const std::string& topic);
     void with_route(const std::string& topic, runtime::route_handler handler);
-    void offer_route(const std::string& topic, const runtime::route_handler& handler);
+    // `ask`: how the pattern's route is asked for.
+    using route_question = void (runtime::*)(const std::string&, runtime::route_handler);
+    void offer_route(const std::string& topic, const runtime::route_handler& handler,
+                     route_question ask = &runtime::fetch_route);
     // Not on the io thread, unless the route is known.
     result<route_ptr> wait_for_route(const std::string& topic);
     void choose_other_queue(pending_send& send);

@@ -31,7 +31,7 @@ void producer::engine::ask_for_leader(const std::string& topic, unsigned questio
     };
     runtime_.doubt_route(topic, [this, topic, answered](const result<route_ptr>& got) {
         if (!got && got.failure().code == errc::not_found)
-            return offer_route(topic, answered); // its first message never arrived
+            return offer_route(topic, answered, &runtime::doubt_route); // its first message never arrived
         answered(got);
     });
 }

@@ -116,9 +116,9 @@ class group_runner {
             words >> to;
             step(node, lead_given{to});
         } else if (what == "room") {
-            std::string has_it;
-            words >> has_it;
-            step(node, room_changed{has_it == "yes"});
+            std::uint64_t until = 0;
+            const bool is_limited = static_cast<bool>(words >> until);
+            step(node, room_changed{is_limited ? std::optional{log_position{until}} : std::nullopt});
         } else if (what == "stop") {
             step(node, stopping{});
         } else if (what == "crash" || what == "wipe") {

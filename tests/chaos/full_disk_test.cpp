@@ -86,6 +86,7 @@ TEST(full_disk, of_a_leader_makes_another_node_lead) {
 }
 
 // It stops before the kernel has to say no, is left behind, and needs nobody's hand when there is room again.
+// A leader that has no other followers says so.
 TEST(full_disk, of_a_follower_is_not_written_to_the_end) {
     if (const auto why_not = private_mounts(); !why_not.empty()) {
         std::printf("WARNING: no mounts of one's own here (%s): NOT TESTED\n", why_not.c_str());
@@ -103,21 +104,41 @@ TEST(full_disk, of_a_follower_is_not_written_to_the_end) {
     const auto leader = group.leader();
     ASSERT_TRUE(leader);
     const auto victim = (*leader + 1) % nodes;
-    disks[victim]->leave(100U << 20U);
-    EXPECT_TRUE(wait_for(patience, [&] {
-        return group.log_of(victim).find("takes nothing more from its leader") != std::string::npos;
-    })) << group.logs();
+    const auto other = (*leader + 2) % nodes;
+    const auto leave_little = [&](std::size_t node) {
+        disks[node]->leave(24U << 20U);
+        EXPECT_TRUE(wait_for(patience, [&] {
+            return group.log_of(node).find("takes nothing more from its leader") != std::string::npos;
+        })) << group.logs();
+    };
+    leave_little(victim);
     const auto before = group.status(victim);
     ASSERT_TRUE(before);
-    client::producer producer{{.client = {.name_servers = group.name_servers()}}};
+    client::producer producer{{.client = {.name_servers = group.name_servers()}, .compress_over_bytes = 0}};
     ASSERT_TRUE(producer.start().ok());
     for (int number = 0; number < 200; ++number)
         ASSERT_TRUE(producer.send({.topic = "short", .body = std::string(60'000, 'x')}).ok()) << group.logs();
     EXPECT_EQ(group.leader(), leader) << "nobody was disturbed";
     const auto behind = group.status(victim);
     ASSERT_TRUE(behind);
-    EXPECT_LT(behind->watermarks.appended - before->watermarks.appended, 1U << 20U);
-    disks[victim]->make_room();
+    EXPECT_LT(behind->watermarks.appended - before->watermarks.appended, 4U << 20U);
+
+    leave_little(other);
+    client::producer impatient{{.client = {.name_servers = group.name_servers()},
+                                .send_timeout = 1s,
+                                .retries = 0,
+                                .compress_over_bytes = 0}};
+    ASSERT_TRUE(impatient.start().ok());
+    const auto send = [&] { return impatient.send({.topic = "short", .body = std::string(60'000, 'x')}); };
+    EXPECT_TRUE(wait_for(patience, [&] {
+        const auto sent = send();
+        return !sent.ok() && sent.failure().response_code == 14 &&
+               sent.failure().message.find("a majority of the group's nodes") != std::string::npos;
+    })) << group.logs();
+    EXPECT_EQ(group.leader(), leader);
+    for (const auto node : {victim, other})
+        disks[node]->make_room();
+    EXPECT_TRUE(wait_for(patience, [&] { return send().ok(); })) << group.logs();
     EXPECT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
     EXPECT_EQ(group.log_of(victim).find("takes no more messages"), std::string::npos);
 }

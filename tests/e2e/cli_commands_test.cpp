@@ -287,7 +287,8 @@ TEST(cli_commands, end_with_a_status_that_says_why) {
     EXPECT_THAT(nothing.text, HasSubstr("0 of 1 messages after 0.5 s"));
     EXPECT_EQ(run("consume " + topic + " --timeout 0.2").status, 0) << "without --count the time is the end";
     EXPECT_EQ(run("send " + topic).status, 2);
-    EXPECT_EQ(run("send 'not a name' body").status, 1);
+    EXPECT_EQ(run("send 'not a name' body").status, 2);
+    EXPECT_EQ(run("topic create 'not a name'").status, 2);
     const auto large = run("send " + topic + " --size 5000000");
     EXPECT_NE(large.status, 0);
     EXPECT_THAT(large.text, HasSubstr("4194304"));

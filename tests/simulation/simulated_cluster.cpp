@@ -114,7 +114,8 @@ void simulated_cluster::start(std::size_t which) {
     if (one.flushed_before && one.node->replica().appended() < *std::exchange(one.flushed_before, {}))
         return report("cut: " + one.name + " has less of its log than before it rotted");
     ++one.life;
-    one.is_ending = one.has_led = one.was_ready = one.lack_told = false;
+    one.is_ending = one.has_led = one.was_ready = false;
+    one.room_until.reset();
     one.paused_until = now_;
     one.term = one.node->replica().term();
     one.log_clock.emplace(wall_time(one), clock_of(one), one.node->replica().applied_time());
@@ -218,8 +219,7 @@ void simulated_cluster::tick(std::size_t which, std::uint64_t life) {
         return;
     if (hosts_[which].paused_until <= now_)
         with(which, life, [&](simulated_node& node) {
-            if (auto& one = hosts_[which]; std::exchange(one.lack_told, one.lacks_room) != one.lacks_room)
-                node.step(broker::room_changed{!one.lacks_room});
+            tell_room(hosts_[which]);
             node.step(broker::ticked{clock_of(hosts_[which])});
             if (pick(2) == 0)
                 node.sync_late();
@@ -305,7 +305,10 @@ void simulated_cluster::watch(std::size_t which, const simulated_node::outcomes&
     }
     if (!one.has_led && replica.applied() > replica.flushed())
         report("ahead: the follower " + one.name + " has applied what it has not flushed");
-    if (one.lack_told && replica.commit_told() > replica.appended() && !std::exchange(one.is_left, true))
+    if (one.room_until && !one.has_led && replica.appended() > *one.room_until)
+        report("room: " + one.name + " has taken more than it has room for");
+    if (one.room_until && replica.appended() == *one.room_until &&
+        replica.commit_told() > replica.appended() && !std::exchange(one.is_left, true))
         ++marks_.left_for_room;
     const bool is_full =
         outcomes.fence_reason && outcomes.fence_reason->code == errc::unavailable && one.is_full;

@@ -189,8 +189,8 @@ class simulated_cluster {
         bool is_rotten = false;
         bool is_full = false;
         bool lacks_room = false;
-        bool lack_told = false; // to its process
-        bool is_left = false;   // it has fallen behind by that
+        std::optional<log_position> room_until; // as its process was told
+        bool is_left = false;                   // it has fallen behind by that
         bool reads_fail = false;
         std::optional<log_position> flushed_before; // it rotted, and the next start
         term_number term;
@@ -215,6 +215,7 @@ class simulated_cluster {
     [[nodiscard]] std::chrono::microseconds wall_time(const host& one) const;
     void new_disk(host& one);
     static void repair_disk(host& one);
+    void tell_room(host& one);
     static void become_another(host& one);
     void replace_disk(std::size_t which);
     void start_anew(std::size_t which, log_position first);

@@ -54,6 +54,16 @@ void simulated_cluster::run_short(std::size_t which, virtual_ms length) {
     after(length, [this, which] { repair_disk(hosts_[which]); });
 }
 
+// As long as it leads it writes on.
+void simulated_cluster::tell_room(host& one) {
+    if (one.lacks_room == one.room_until.has_value())
+        return;
+    one.room_until.reset();
+    if (one.lacks_room)
+        one.room_until = one.node->replica().appended() + (pick(2) == 0 ? 0 : pick(20'000));
+    one.node->step(broker::room_changed{one.room_until});
+}
+
 // Only reads of the log, and only while the power is on: the disk says itself that it is going.
 void simulated_cluster::spoil_reads(std::size_t which, virtual_ms length) {
     auto& one = hosts_[which];
