@@ -39,7 +39,9 @@ void replica::follow(const consensus::message& from, effects& out) {
         return;
     if (!agrees(request)) {
         // Its log begins here, and of what came before it knows no term to compare with.
-        if (request.previous_term == term_number{0})
+        // Within a segment it is only where retention has taken what the leader knew; it is told so.
+        if (request.previous_term == term_number{0} &&
+            request.previous_end.value() % tail_.geometry.size == 0)
             return end_for_a_new_log(request.previous_end, out);
         // What this node has no room for the leader need not send again and again.
         if (is_out_of_room_ && request.previous_end > tail_.next)

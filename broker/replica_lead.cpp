@@ -41,14 +41,15 @@ log_position replica::log_first() const {
     return log_position{align_down(state_.first_position().value(), tail_.geometry.size)};
 }
 
-// One without room refuses nothing, so nothing would lead back to where it stopped. When retention has passed
-// that, its whole log is old, and it gets room by beginning anew.
+// Where one goes on that has nothing of what is still here. It is not asked for what it lacks first: who has
+// confirmed nothing yet may seem to have a window full on its way. And one without room refuses nothing, so
+// nothing would lead back to where it stopped; by beginning anew it gets room.
 void replica::begin_if_left(const consensus::message& from, const consensus::append_answer& answer,
                             effects& out) {
     const auto found = raft_.followers().find(from.from.name);
-    if (!leading() || !answer.is_matched || answer.log_end >= log_first() ||
-        found == raft_.followers().end() || found->second.incarnation != from.from.incarnation ||
-        found->second.matched >= log_first())
+    if (!leading() || found == raft_.followers().end() ||
+        found->second.incarnation != from.from.incarnation || found->second.matched >= log_first() ||
+        (answer.is_matched ? answer.log_end : found->second.next) >= log_first())
         return;
     out.messages.push_back(raft_.make(from.from.name, consensus::begin_request{log_first()}));
 }

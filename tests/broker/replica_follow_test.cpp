@@ -10,7 +10,9 @@ namespace {
 
 class follower_at_a_beginning : public ::testing::Test {
   protected:
-    follower_at_a_beginning() : follower_(settings(), log(), state{}) {
+    // The one entry fills a segment.
+    explicit follower_at_a_beginning(std::uint64_t segment_bytes = 128)
+        : follower_(settings(), log(segment_bytes), state{}) {
         entry_draft draft;
         draft.add(command_kind::idle_mark, byte_view{});
         storage::entry_header header;
@@ -30,9 +32,9 @@ class follower_at_a_beginning : public ::testing::Test {
         all.max_entry_size = 1U << 20U;
         return all;
     }
-    static replica_log log() {
+    static replica_log log(std::uint64_t segment_bytes) {
         replica_log empty;
-        empty.applied.geometry = {log_position{0}, 64U << 20U, 64U << 20U};
+        empty.applied.geometry = {log_position{0}, segment_bytes, segment_bytes};
         return empty;
     }
     effects receive(const std::string& from, std::uint64_t term, consensus::append_request request) {
@@ -57,6 +59,18 @@ TEST_F(follower_at_a_beginning, that_knows_no_term_before_it_begins_anew_there) 
     const auto effects = be_led_by_c(term_number{0});
     EXPECT_EQ(effects.begin_at, end_);
     EXPECT_TRUE(effects.messages.empty());
+}
+
+// No log begins there: the leader's begins further on, and it will say where.
+class follower_within_a_segment : public follower_at_a_beginning {
+  protected:
+    follower_within_a_segment() : follower_at_a_beginning(64U << 20U) {}
+};
+
+TEST_F(follower_within_a_segment, that_knows_no_term_before_it_refuses) {
+    const auto effects = be_led_by_c(term_number{0});
+    EXPECT_FALSE(effects.begin_at);
+    EXPECT_EQ(effects.messages.size(), 1U);
 }
 
 TEST_F(follower_at_a_beginning, of_another_term_refuses) {
