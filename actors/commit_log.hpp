@@ -134,6 +134,7 @@ class commit_log_state {
     void publish(const broker::state_changes& changes);
     void publish_standing();
     void follow_role();
+    void tell_time(broker::steady_ms now);
     void watch_room();
     void watch_progress();
     void watch_fullness();

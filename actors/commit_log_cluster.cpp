@@ -16,13 +16,17 @@ broker::steady_ms commit_log_state::steady_now() const {
 void commit_log_state::raft_tick() {
     self_->delayed_send(self_, settings_.raft_interval, raft_atom::value);
     watch_room();
-    raft_ticked_ = steady_now();
-    carry_out(replica_->step(broker::ticked{raft_ticked_}));
+    tell_time(steady_now());
     watch_progress();
     publish_standing();
     commit_told_ = replica_->commit_told();
     if (stopping_)
         finish_stopping();
+}
+
+void commit_log_state::tell_time(broker::steady_ms now) {
+    raft_ticked_ = now;
+    carry_out(replica_->step(broker::ticked{now}));
 }
 
 void commit_log_state::received(const std::string& from, const peer_frame& frame) {
@@ -39,10 +43,8 @@ void commit_log_state::received(const std::string& from, const peer_frame& frame
     }
     // Who stood still judges by what it had heard before, not by late answers, whether it leads.
     const auto now = steady_now();
-    if (now - raft_ticked_ > 10 * settings_.raft_interval) {
-        raft_ticked_ = now;
-        carry_out(replica_->step(broker::ticked{now}));
-    }
+    if (now - raft_ticked_ > 10 * settings_.raft_interval)
+        tell_time(now);
     carry_out(replica_->step(broker::message_received{std::move(*message), now}));
 }
 

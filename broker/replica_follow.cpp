@@ -38,8 +38,8 @@ void replica::follow(const consensus::message& from, effects& out) {
     if (truncating_)
         return;
     if (!agrees(request)) {
-        // Its log begins here, and of what came before it knows no term to compare with.
-        // Within a segment it is only where retention has taken what the leader knew; it is told so.
+        // The leader knows no term to compare with. At a segment's start its log begins there; elsewhere
+        // retention has taken the place, and the refusal has it say where its log begins.
         if (request.previous_term == term_number{0} &&
             request.previous_end.value() % tail_.geometry.size == 0)
             return end_for_a_new_log(request.previous_end, out);

@@ -60,6 +60,17 @@ std::string private_mounts() {
     return problem.empty() ? run_script("mount --make-rprivate /") : problem;
 }
 
+using small_disks = std::array<std::optional<small_disk>, nodes>;
+
+void start_on(small_disks& disks, node_group& group) {
+    for (std::size_t node = 0; node < nodes; ++node) {
+        disks[node].emplace(group.data(node));
+        ASSERT_EQ(disks[node]->problem(), "");
+        group.start(node);
+    }
+    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+}
+
 TEST(full_disk, of_a_leader_makes_another_node_lead) {
     node_group group{{}};
     for (std::size_t node = 0; node < nodes; ++node)
@@ -94,13 +105,9 @@ TEST(full_disk, of_a_follower_is_not_written_to_the_end) {
     }
     node_group group{
         {"--mappedFileSizeCommitLog=1M", "--maxMessageSize=64K", "--entryCacheBytes=1M", "--logLevel=info"}};
-    std::array<std::optional<small_disk>, nodes> disks;
-    for (std::size_t node = 0; node < nodes; ++node) {
-        disks[node].emplace(group.data(node));
-        ASSERT_EQ(disks[node]->problem(), "");
-        group.start(node);
-    }
-    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    small_disks disks;
+    start_on(disks, group);
+    ASSERT_FALSE(HasFatalFailure());
     const auto leader = group.leader();
     ASSERT_TRUE(leader);
     const auto victim = (*leader + 1) % nodes;
@@ -151,13 +158,9 @@ TEST(full_disk, that_runs_full_under_load_costs_nothing_that_was_answered) {
     }
     node_group group{{"--mappedFileSizeCommitLog=1M", "--maxMessageSize=64K", "--entryCacheBytes=1M",
                       "--flushConsumerOffsetInterval=10", "--logLevel=info"}};
-    std::array<std::optional<small_disk>, nodes> disks;
-    for (std::size_t node = 0; node < nodes; ++node) {
-        disks[node].emplace(group.data(node));
-        ASSERT_EQ(disks[node]->problem(), "");
-        group.start(node);
-    }
-    ASSERT_EQ(group.wait_until_whole(0, patience), "") << group.logs();
+    small_disks disks;
+    start_on(disks, group);
+    ASSERT_FALSE(HasFatalFailure());
     crash::ledger book{{"orders"}, 2};
     ASSERT_EQ(crash::make_topics(group.leader_broker(), book), "");
     group_load load{book, 5, group.name_servers(), [&] { return group.leader_broker(); }};

@@ -22,6 +22,14 @@ class producer_at_two_nodes : public ::testing::Test {
         all.send_timeout = std::chrono::seconds{10};
         return all;
     }
+    // The first node takes messages and never answers; the producer soon finds that strange.
+    producer_options with_first_frozen() {
+        first_->on(protocol::request_code::send_message_v2,
+                   [](const testing::seen_request&) { return testing::script_says::stay_silent; });
+        auto all = options();
+        all.client.silence_limit = std::chrono::milliseconds{100};
+        return all;
+    }
     static message hello(std::string body) {
         return {.topic = "T", .body = std::move(body), .tag = {}, .keys = {}};
     }
@@ -56,11 +64,7 @@ TEST_F(producer_at_two_nodes, finds_the_new_leader_without_retries) {
 }
 
 TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_when_another_one_leads) {
-    first_->on(protocol::request_code::send_message_v2,
-               [](const testing::seen_request&) { return testing::script_says::stay_silent; });
-    auto with = options();
-    with.client.silence_limit = std::chrono::milliseconds{100};
-    producer sender{with};
+    producer sender{with_first_frozen()};
     ASSERT_TRUE(sender.start().ok());
     std::atomic<int> stored{0};
     for (int number = 0; number < 100; ++number)
@@ -77,11 +81,7 @@ TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_when_another_one_leads) {
 
 // No name server can say where the topic has moved: it is nowhere yet.
 TEST_F(producer_at_two_nodes, leaves_a_frozen_leader_with_the_first_message_of_a_topic) {
-    first_->on(protocol::request_code::send_message_v2,
-               [](const testing::seen_request&) { return testing::script_says::stay_silent; });
-    auto with = options();
-    with.client.silence_limit = std::chrono::milliseconds{100};
-    producer sender{with};
+    producer sender{with_first_frozen()};
     ASSERT_TRUE(sender.start().ok());
     const auto sent = sender.send({.topic = "new", .body = "first", .tag = {}, .keys = {}});
     ASSERT_TRUE(sent.ok()) << sent.failure().message;
