@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 
 namespace holdfast::broker {
 namespace {
@@ -24,8 +25,13 @@ struct found_times {
     }
 };
 
+struct found_waits {
+    protocol::message_property last;
+    int count = 0;
+};
+
 void visit(const protocol::message_property& found, send_properties& meant, found_times& times,
-           bool& has_wait) {
+           found_waits& waits) {
     const auto& [name, value] = found;
     switch (name.front()) {
     case 'T':
@@ -57,7 +63,8 @@ void visit(const protocol::message_property& found, send_properties& meant, foun
             times.immunity_s = value;
         break;
     case 'W':
-        has_wait = has_wait || name == property::wait;
+        if (name == property::wait)
+            waits = {found, waits.count + 1};
         break;
     default:
         break;
@@ -65,14 +72,29 @@ void visit(const protocol::message_property& found, send_properties& meant, foun
 }
 
 // WAIT speaks to the broker, not to consumers. Group commit makes waiting free, so every message waits.
-std::string_view without_wait(std::string_view properties, std::string& scratch) {
-    scratch.clear();
-    for (const auto& [name, value] : protocol::properties_view{properties}) {
-        if (name == property::wait)
-            continue;
-        scratch.append(name).push_back(protocol::name_separator);
-        scratch.append(value).push_back(protocol::property_separator);
-    }
+//
+// The text without its one WAIT, in `scratch`; what `views` show of the text, they show there afterwards.
+std::string_view without_wait(std::string_view properties, const protocol::message_property& wait,
+                              std::string& scratch, std::initializer_list<std::string_view*> views) {
+    const auto place = [&](std::string_view part) {
+        return static_cast<std::size_t>(part.data() - properties.data());
+    };
+    const auto first = place(wait.name);
+    const auto last = std::min(place(wait.value) + wait.value.size() + 1, properties.size());
+    scratch.assign(properties.substr(0, first)).append(properties.substr(last));
+    for (auto* const view : views)
+        if (!view->empty()) {
+            const auto at = place(*view);
+            *view = std::string_view{scratch}.substr(at < first ? at : at - (last - first), view->size());
+        }
+    return scratch;
+}
+
+// Nobody says it twice, and whoever does gets no speed.
+std::string_view without_waits(std::string_view properties, std::string& scratch, send_properties& meant) {
+    scratch = protocol::without_property(properties, property::wait);
+    meant.producer_group = protocol::find_property(scratch, property::producer_group).value_or("");
+    meant.unique_key = protocol::find_property(scratch, property::unique_key).value_or("");
     return scratch;
 }
 
@@ -132,9 +154,9 @@ result<send_properties> scan_send_properties(std::string_view properties, const 
     send_properties meant;
     meant.text = properties;
     found_times times;
-    bool has_wait = false;
+    found_waits waits;
     for (const auto& found : protocol::properties_view{properties})
-        visit(found, meant, times, has_wait);
+        visit(found, meant, times, waits);
     if (times.any()) {
         result<void> understood;
         if (!times.immunity_s.empty()) {
@@ -152,15 +174,11 @@ result<send_properties> scan_send_properties(std::string_view properties, const 
         if (!understood.ok())
             return understood.failure();
     }
-    if (has_wait) {
-        // The views move with the text.
-        const auto again = without_wait(properties, scratch);
-        meant.text = again;
-        if (!meant.producer_group.empty())
-            meant.producer_group = protocol::find_property(again, property::producer_group).value_or("");
-        if (!meant.unique_key.empty())
-            meant.unique_key = protocol::find_property(again, property::unique_key).value_or("");
-    }
+    if (waits.count == 1)
+        meant.text =
+            without_wait(properties, waits.last, scratch, {&meant.producer_group, &meant.unique_key});
+    else if (waits.count > 1)
+        meant.text = without_waits(properties, scratch, meant);
     return meant;
 }
 

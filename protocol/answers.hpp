@@ -1,7 +1,7 @@
 // The answers on the hot way, written straight into the output (protocol reference 3.2, 3.3).
 //
 // Byte for byte what append_response would write for the same fields (a test holds them together), several
-// times faster in JSON, which is what stock clients speak.
+// times faster.
 #pragma once
 
 #include "base/byte_buffer.hpp"

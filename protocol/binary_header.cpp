@@ -18,59 +18,90 @@ T binary_header_reader::take() {
     return value;
 }
 
-result<std::string_view> binary_header_reader::take_text(const char* what) {
+bool binary_header_reader::fail(error why) {
+    failure_ = std::move(why);
+    return false;
+}
+
+bool binary_header_reader::take_text(const char* what, std::string_view& to) {
     if (rest_.size() < sizeof(std::int32_t))
-        return bad(std::string{"it ends before the length of the "} + what);
+        return fail(bad(std::string{"it ends before the length of the "} + what));
     const auto size = take<std::int32_t>();
     if (size < 0 || static_cast<std::size_t>(size) > rest_.size())
-        return bad(std::string{what} + " of " + std::to_string(size) + " bytes with " +
-                   std::to_string(rest_.size()) + " left");
-    const std::string_view text = as_text(rest_.first(static_cast<std::size_t>(size)));
-    rest_ = rest_.subspan(text.size());
-    return text;
+        return fail(bad(std::string{what} + " of " + std::to_string(size) + " bytes with " +
+                        std::to_string(rest_.size()) + " left"));
+    to = as_text(rest_.first(static_cast<std::size_t>(size)));
+    rest_ = rest_.subspan(to.size());
+    return true;
 }
 
 result<void> binary_header_reader::read() {
+    return read_header() ? result<void>{} : result<void>{std::move(*failure_)};
+}
+
+bool binary_header_reader::read_header() {
     if (rest_.size() < limits::min_binary_header_bytes)
-        return bad(std::to_string(rest_.size()) + " bytes are fewer than the smallest header's " +
-                   std::to_string(limits::min_binary_header_bytes));
+        return fail(bad(std::to_string(rest_.size()) + " bytes are fewer than the smallest header's " +
+                        std::to_string(limits::min_binary_header_bytes)));
     into_.code_ = take<std::int16_t>();
     into_.language_ = language_numbered(take<std::uint8_t>());
     into_.version_ = take<std::int16_t>();
     into_.opaque_ = take<std::int32_t>();
     into_.flag_ = take<std::int32_t>();
-    const auto remark = take_text("remark");
-    if (!remark)
-        return remark.failure();
-    into_.remark_ = *remark;
-    const auto block = take_text("extFields block");
-    if (!block)
-        return block.failure();
-    return read_fields(as_bytes(*block));
+    std::string_view block;
+    return take_text("remark", into_.remark_) && take_text("extFields block", block) &&
+           read_fields(as_bytes(block));
 }
 
-result<void> binary_header_reader::read_fields(byte_view block) {
+bool binary_header_reader::read_fields(byte_view block) {
     rest_ = block;
     while (!rest_.empty()) {
-        if (rest_.size() < sizeof(std::int16_t))
-            return bad("the extFields end inside a name's length");
-        const auto name_size = take<std::int16_t>();
-        if (name_size < 0 || static_cast<std::size_t>(name_size) > rest_.size())
-            return bad("name of " + std::to_string(name_size) + " bytes with " +
-                       std::to_string(rest_.size()) + " left");
-        const std::string_view name = as_text(rest_.first(static_cast<std::size_t>(name_size)));
-        rest_ = rest_.subspan(name.size());
-        const auto value = take_text("value");
-        if (!value)
-            return value.failure();
-        if (value->empty())
+        header_field field;
+        if (!take_whole_field(field) && !take_field(field))
+            return false;
+        if (field.value.empty())
             continue; // null
         if (into_.fields_.size() == limits::max_field_count)
-            return error{errc::too_large, "binary header: more than " +
-                                              std::to_string(limits::max_field_count) + " extFields"};
-        into_.fields_.push_back({name, *value});
+            return fail({errc::too_large, "binary header: more than " +
+                                              std::to_string(limits::max_field_count) + " extFields"});
+        into_.fields_.push_back(field);
     }
-    return {};
+    return true;
+}
+
+// A field that is all there, as nearly all are: i16 length, name, i32 length, value. Takes nothing otherwise.
+inline bool binary_header_reader::take_whole_field(header_field& to) {
+    constexpr std::size_t lengths_bytes = sizeof(std::int16_t) + sizeof(std::int32_t);
+    const std::byte* const at = rest_.data();
+    const std::size_t size = rest_.size();
+    if (size < lengths_bytes)
+        return false;
+    // A negative length is a large one here.
+    const std::size_t name_size = load_big<std::uint16_t>(at);
+    if (name_size > size - lengths_bytes)
+        return false;
+    const std::byte* const value = at + lengths_bytes + name_size;
+    const std::size_t value_size = load_big<std::uint32_t>(value - sizeof(std::int32_t));
+    const std::size_t left = size - lengths_bytes - name_size;
+    if (name_size > 0x7FFF || value_size > left)
+        return false;
+    to.name = as_text({at + sizeof(std::int16_t), name_size});
+    to.value = as_text({value, value_size});
+    rest_ = rest_.last(left - value_size);
+    return true;
+}
+
+// The same with words for what is wrong.
+bool binary_header_reader::take_field(header_field& to) {
+    if (rest_.size() < sizeof(std::int16_t))
+        return fail(bad("the extFields end inside a name's length"));
+    const auto name_size = take<std::int16_t>();
+    if (name_size < 0 || static_cast<std::size_t>(name_size) > rest_.size())
+        return fail(bad("name of " + std::to_string(name_size) + " bytes with " +
+                        std::to_string(rest_.size()) + " left"));
+    to.name = as_text(rest_.first(static_cast<std::size_t>(name_size)));
+    rest_ = rest_.subspan(to.name.size());
+    return take_text("value", to.value);
 }
 
 } // namespace holdfast::protocol

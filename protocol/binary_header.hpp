@@ -3,6 +3,8 @@
 
 #include "protocol/remoting_command.hpp"
 
+#include <optional>
+
 namespace holdfast::protocol {
 
 class binary_header_reader {
@@ -12,14 +14,20 @@ class binary_header_reader {
     result<void> read();
 
   private:
-    result<void> read_fields(byte_view block);
+    // False: `failure_` says why. A result with its text would cost more than reading a field.
+    bool read_header();
+    bool read_fields(byte_view block);
+    bool take_whole_field(header_field& to);
+    bool take_field(header_field& to);
+    bool fail(error why);
     template <class T>
     T take();
     // A text behind its i32 length.
-    result<std::string_view> take_text(const char* what);
+    bool take_text(const char* what, std::string_view& to);
 
     byte_view rest_;
     remoting_command& into_;
+    std::optional<error> failure_;
 };
 
 } // namespace holdfast::protocol

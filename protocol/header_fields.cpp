@@ -3,6 +3,7 @@
 #include "protocol/utf8.hpp"
 
 #include <charconv>
+#include <limits>
 
 namespace holdfast::protocol {
 
@@ -10,8 +11,26 @@ namespace {
 
 constexpr std::size_t quoted_text_bytes = 64; // of a wrong value, in an error text
 
+// Nearly all numbers on this wire: digits without a sign, too few to overflow.
+template <class Integer>
+bool parse_few_digits(std::string_view text, Integer& to) {
+    if (text.empty() || text.size() > std::numeric_limits<Integer>::digits10)
+        return false;
+    Integer value = 0;
+    for (const char character : text) {
+        const auto digit = static_cast<unsigned>(static_cast<unsigned char>(character)) - '0';
+        if (digit > 9)
+            return false;
+        value = static_cast<Integer>(value * 10 + static_cast<Integer>(digit));
+    }
+    to = value;
+    return true;
+}
+
 template <class Integer>
 bool parse_integer(std::string_view text, Integer& to) {
+    if (parse_few_digits(text, to))
+        return true;
     Integer value = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size())

@@ -1,17 +1,29 @@
 #include "protocol/message_id.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace holdfast::protocol {
 
 namespace {
 
+// The two digits of every byte: each answer to a send has 16 bytes to write.
+constexpr auto hex_pairs = [] {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte)
+        pairs[byte] = {digits[byte >> 4U], digits[byte & 0xFU]};
+    return pairs;
+}();
+
 // `value` as upper-case hex, all digits of its type.
 template <std::unsigned_integral T>
 char* write_hex(char* to, T value) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    for (int shift = static_cast<int>(sizeof value) * 8 - 4; shift >= 0; shift -= 4)
-        *to++ = digits[static_cast<std::size_t>(value >> static_cast<unsigned>(shift) & 0xFU)];
+    for (int shift = static_cast<int>(sizeof value - 1) * 8; shift >= 0; shift -= 8) {
+        const auto& pair = hex_pairs[static_cast<std::size_t>(value >> static_cast<unsigned>(shift) & 0xFFU)];
+        to = std::copy(pair.begin(), pair.end(), to);
+    }
     return to;
 }
 

@@ -2,20 +2,6 @@
 
 namespace holdfast::protocol {
 
-void properties_view::iterator::take_piece() {
-    constexpr std::size_t smallest_piece = 3; // a character, the separator, a character
-    const std::size_t size = std::min(rest_.find(property_separator), rest_.size());
-    const std::string_view piece = rest_.substr(0, size);
-    rest_.remove_prefix(std::min(size + 1, rest_.size()));
-    if (piece.size() < smallest_piece)
-        return;
-    const std::size_t split = piece.find(name_separator);
-    if (split == std::string_view::npos || split == 0 || split + 1 == piece.size())
-        return;
-    current_ = {piece.substr(0, split), piece.substr(split + 1)};
-    at_end_ = false;
-}
-
 std::optional<std::string_view> find_property(std::string_view text, std::string_view name) {
     std::optional<std::string_view> found;
     for (const message_property& property : properties_view{text})

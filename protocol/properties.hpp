@@ -80,7 +80,27 @@ class properties_view {
         friend bool operator==(const iterator& self, std::default_sentinel_t) { return self.at_end_; }
 
       private:
-        void take_piece();
+        // Here so that loops over properties, which every send has, need no call for each.
+        void take_piece() {
+            constexpr std::size_t smallest_piece = 3; // a character, the separator, a character
+            const std::size_t size = std::min(rest_.find(property_separator), rest_.size());
+            const std::string_view piece = rest_.substr(0, size);
+            rest_.remove_prefix(std::min(size + 1, rest_.size()));
+            if (piece.size() < smallest_piece)
+                return;
+            const std::size_t split = split_of(piece);
+            if (split == 0 || split + 1 >= piece.size())
+                return;
+            current_ = {piece.substr(0, split), piece.substr(split + 1)};
+            at_end_ = false;
+        }
+        // Names are short: a loop is done before a call of memchr is under way.
+        static std::size_t split_of(std::string_view piece) {
+            std::size_t at = 0;
+            while (at < piece.size() && piece[at] != name_separator)
+                ++at;
+            return at;
+        }
 
         std::string_view rest_;
         message_property current_;

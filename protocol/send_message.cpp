@@ -3,6 +3,7 @@
 #include "protocol/requests.hpp"
 
 #include <array>
+#include <bit>
 #include <utility>
 
 namespace holdfast::protocol {
@@ -58,11 +59,14 @@ bool parse_optional(std::string_view text, T& to) {
 bool parse_send_field(char name, std::string_view text, send_message_request& to) {
     switch (name) {
     case 'a':
-        return parse_field(text, to.producer_group);
+        to.producer_group = text;
+        return true;
     case 'b':
-        return parse_field(text, to.topic);
+        to.topic = text;
+        return true;
     case 'c':
-        return parse_field(text, to.default_topic);
+        to.default_topic = text;
+        return true;
     case 'd':
         return parse_field(text, to.default_topic_queue_count);
     case 'e':
@@ -74,7 +78,8 @@ bool parse_send_field(char name, std::string_view text, send_message_request& to
     case 'h':
         return parse_field(text, to.flag);
     case 'i':
-        return parse_field(text, to.properties);
+        to.properties = text;
+        return true;
     case 'j':
         return parse_optional(text, to.reconsume_times);
     case 'k':
@@ -91,7 +96,8 @@ bool parse_send_field(char name, std::string_view text, send_message_request& to
     case 'm':
         return parse_optional(text, to.is_batch);
     default:
-        return parse_field(text, to.broker_name);
+        to.broker_name = text;
+        return true;
     }
 }
 
@@ -127,9 +133,8 @@ result<send_message_request> decode_send_message(const remoting_command& command
             return bad_field(both_names(name), field.value, kind_of(name));
         seen |= bit(name);
     }
-    for (char name = 'a'; name <= 'h'; ++name)
-        if ((seen & required_fields & bit(name)) == 0)
-            return missing_field(both_names(name));
+    if (const auto missing = required_fields & ~seen; missing != 0)
+        return missing_field(both_names(static_cast<char>('a' + std::countr_zero(missing))));
     if (command.request() == request_code::send_batch_message)
         request.is_batch = true;
     request.body = command.body();
