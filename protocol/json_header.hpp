@@ -34,6 +34,7 @@ class json_header_scanner {
 
     // Past white space: an object's next key and its colon, or `at_end` at the closing brace.
     bool next_key(bool& is_first, std::string_view& key, bool& at_end);
+    bool take_letter_key(std::string_view& key);
     bool unescape(const char* piece_first, std::string_view& to);
     bool unescape_one(char*& out);
     bool scan_hex4(std::uint32_t& unit);

@@ -1,10 +1,14 @@
-// The texts of a JSON header: finding their ends 8 characters at a time, and undoing escapes.
+// The texts of a JSON header: finding their ends 16 or 8 characters at a time, and undoing escapes.
 #include "protocol/json_header.hpp"
 #include "protocol/utf8.hpp"
 
 #include <array>
 #include <bit>
 #include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace holdfast::protocol {
 
@@ -32,8 +36,24 @@ std::uint64_t load_word(const char* from) {
     return word;
 }
 
+#ifdef __SSE2__
+// Marks quotes and backslashes in 16 characters, a bit for each.
+unsigned wide_string_ends(const char* from) {
+    const auto block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const auto ends =
+        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
+    return static_cast<unsigned>(_mm_movemask_epi8(ends));
+}
+#endif
+
 // The first quote or backslash.
 const char* find_string_end(const char* at, const char* last) {
+#ifdef __SSE2__
+    constexpr std::ptrdiff_t block_bytes = 16;
+    for (; last - at >= block_bytes; at += block_bytes)
+        if (const auto marks = wide_string_ends(at); marks != 0)
+            return at + std::countr_zero(marks);
+#endif
     while (static_cast<std::size_t>(last - at) >= word_bytes) {
         const std::uint64_t marks = string_ends(load_word(at));
         if (marks != 0)
