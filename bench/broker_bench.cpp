@@ -1,6 +1,8 @@
-// What the heart costs: sealing an entry of 64 messages, applying it, and reading the queue index.
+// What the heart costs: sealing an entry of 64 messages, applying it, reading the queue index, and gathering
+// keys.
 //
 //     build/bench/broker_bench
+#include "broker/record_keys.hpp"
 #include "broker/replica.hpp"
 #include "protocol/stored_message.hpp"
 #include "storage/queue_index.hpp"
@@ -17,8 +19,9 @@ constexpr std::uint32_t messages_per_entry = 64;
 constexpr std::uint32_t queues = 4;
 const std::string body(1024, 'x');
 
-broker::entry_draft make_draft(topic_id topic) {
+broker::entry_draft make_draft(topic_id topic, std::string_view properties = {}) {
     protocol::stored_message message;
+    message.properties = properties;
     message.topic = "bench";
     message.body = as_bytes(body);
     broker::entry_draft draft{messages_per_entry * 1300};
@@ -109,6 +112,22 @@ void read_queue_index(benchmark::State& run) {
     std::filesystem::remove_all(directory);
 }
 BENCHMARK(read_queue_index)->Arg(32)->Arg(1024);
+
+// The two keys of each message, as the key indexer gathers them.
+void gather_keys(benchmark::State& run) {
+    constexpr std::string_view properties = "KEYS\x01OrderID188\x02UNIQ_KEY\x01"
+                                            "7F0000010A2B18B4AAC26E0A6F4A0000\x02TAGS\x01TagA\x02";
+    auto draft = make_draft(topic_id{1}, properties);
+    std::vector<storage::key_entry> keys;
+    for (auto _ : run) {
+        keys.clear();
+        if (!broker::append_keys(draft.bytes(), log_position{0}, keys).ok() ||
+            keys.size() != std::size_t{2} * messages_per_entry)
+            run.SkipWithError("the keys are not all there");
+    }
+    run.SetItemsProcessed(run.iterations() * messages_per_entry);
+}
+BENCHMARK(gather_keys);
 
 } // namespace
 } // namespace holdfast

@@ -1,26 +1,9 @@
 #include "broker/record_keys.hpp"
 
 #include "broker/command.hpp"
-#include "protocol/properties.hpp"
 #include "storage/entry.hpp"
 
 namespace holdfast::broker {
-
-void for_each_key(const protocol::stored_message_view& record,
-                  const std::function<void(std::string_view)>& visit) {
-    for (const auto& [name, value] : protocol::properties_view{record.properties}) {
-        if (name == protocol::property::unique_key && !value.empty())
-            visit(value);
-        if (name != protocol::property::keys)
-            continue;
-        for (auto words = value; !words.empty();) {
-            const auto end = words.find(' ');
-            if (end != 0)
-                visit(words.substr(0, end));
-            words = end == std::string_view::npos ? std::string_view{} : words.substr(end + 1);
-        }
-    }
-}
 
 bool carries_key(const protocol::stored_message_view& record, std::string_view key) {
     bool found = false;

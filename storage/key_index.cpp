@@ -1,37 +1,35 @@
 #include "storage/key_index.hpp"
 
 #include "base/bytes.hpp"
+#include "storage/key_rows.hpp"
 #include "storage/rocksdb_settings.hpp"
 
-#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/iterator.h>
 #include <rocksdb/sst_file_writer.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <iterator>
 #include <limits>
 #include <optional>
+#include <tuple>
 
 namespace holdfast::storage {
 
 namespace {
 
-constexpr std::string_view identity_key{"\0", 1}; // sorts before every entry, overlaps none
-constexpr std::size_t entry_key_bytes = 16;
-constexpr std::size_t entry_value_bytes = 8;
-constexpr std::uint64_t generation_bytes = std::uint64_t{1} << key_index::generation_bits;
-// A marker sorts behind all entries of its generation: no position within a generation is this large.
-constexpr std::uint64_t marker_hash = std::numeric_limits<std::uint64_t>::max();
-constexpr std::uint32_t marker_place = std::numeric_limits<std::uint32_t>::max();
+constexpr std::string_view identity_key{"\0", 1}; // sorts before every row, overlaps none
+constexpr std::size_t key_size = 14;
+constexpr std::size_t marker_value_bytes = 8;
+// A marker sorts behind all rows of its generation.
+constexpr std::uint16_t marker_bucket = std::numeric_limits<std::uint16_t>::max();
+static_assert(key_buckets <= marker_bucket);
+constexpr std::uint64_t last_bulk = std::numeric_limits<std::uint64_t>::max();
 constexpr int unmerged_bulks_max = 32;
 
-using key_bytes = std::array<std::byte, entry_key_bytes>;
+using key_bytes = std::array<std::byte, key_size>;
 
 std::uint32_t generation_of(log_position position) {
     const auto generation = position.value() >> key_index::generation_bits;
@@ -39,31 +37,43 @@ std::uint32_t generation_of(log_position position) {
     return static_cast<std::uint32_t>(generation);
 }
 
-key_bytes encode_key(std::uint32_t generation, std::uint64_t hash, std::uint32_t place) {
+log_position beginning_of(std::uint64_t generation) {
+    return log_position{generation << key_index::generation_bits};
+}
+
+key_bytes encode_key(std::uint32_t generation, std::uint16_t bucket, std::uint64_t bulk) {
     key_bytes key;
     store_big(key.data(), generation);
-    store_big(key.data() + 4, hash);
-    store_big(key.data() + 12, place);
+    store_big(key.data() + 4, bucket);
+    store_big(key.data() + 6, bulk);
     return key;
 }
 
 struct parsed_key {
     std::uint32_t generation;
-    std::uint64_t hash;
-    std::uint32_t place;
+    std::uint16_t bucket;
+    std::uint64_t bulk;
 
-    [[nodiscard]] log_position position() const {
-        return log_position{(std::uint64_t{generation} << key_index::generation_bits) | place};
+    [[nodiscard]] bool is_marker() const { return bucket == marker_bucket; }
+    [[nodiscard]] bool is_of(std::uint32_t one_generation, std::uint16_t one_bucket) const {
+        return generation == one_generation && bucket == one_bucket;
     }
-    [[nodiscard]] bool is_marker() const { return hash == marker_hash && place == marker_place; }
 };
 
 std::optional<parsed_key> parse_key(const rocksdb::Slice& key) {
-    if (key.size() != entry_key_bytes)
+    if (key.size() != key_size)
         return std::nullopt;
     const auto* bytes = reinterpret_cast<const std::byte*>(key.data());
-    return parsed_key{load_big<std::uint32_t>(bytes), load_big<std::uint64_t>(bytes + 4),
-                      load_big<std::uint32_t>(bytes + 12)};
+    return parsed_key{load_big<std::uint32_t>(bytes), load_big<std::uint16_t>(bytes + 4),
+                      load_big<std::uint64_t>(bytes + 6)};
+}
+
+byte_view view(const rocksdb::Slice& slice) {
+    return {reinterpret_cast<const std::byte*>(slice.data()), slice.size()};
+}
+
+std::optional<parsed_key> key_at(const rocksdb::Iterator& iterator) {
+    return iterator.Valid() ? parse_key(iterator.key()) : std::nullopt;
 }
 
 rocksdb::Slice slice(byte_view bytes) {
@@ -80,72 +90,91 @@ constexpr rocksdb_budget index_budget{std::size_t{256} << 10U, std::size_t{4} <<
 rocksdb::Options index_options() {
     auto options = quiet_rocksdb(index_budget);
     options.num_levels = 2;
+    options.compression = rocksdb::kNoCompression; // rows are as narrow as they can be
     options.level0_file_num_compaction_trigger = unmerged_bulks_max;
     options.target_file_size_base = std::size_t{32} << 20U;
     options.compaction_pri = rocksdb::kOldestSmallestSeqFirst;
     return options;
 }
 
-// By hash, then by position. A radix sort on the hash takes a third of std::sort's time; it leaves those of
-// one hash as they come.
-void sort_by_hash(std::span<key_entry> entries) {
-    boost::sort::spreadsort::integer_sort(
-        entries.begin(), entries.end(),
-        [](const key_entry& entry, unsigned shift) { return entry.hash >> shift; },
-        [](const key_entry& left, const key_entry& right) { return left.hash < right.hash; });
-    for (auto first = entries.begin(); first != entries.end();) {
-        auto last = std::next(first);
-        while (last != entries.end() && last->hash == first->hash)
-            ++last;
-        if (last - first > 1)
-            std::sort(first, last, [](const key_entry& left, const key_entry& right) {
-                return left.position < right.position;
-            });
-        first = last;
-    }
-}
-
 // The table of one generation.
 rocksdb::Status write_table(const rocksdb::Options& options, const std::filesystem::path& file,
-                            std::span<const key_entry> sorted, const log_position* marker) {
+                            std::uint32_t generation, const key_dealer& dealt, log_position indexed_until) {
     rocksdb::SstFileWriter writer{rocksdb::EnvOptions{}, options};
     auto status = writer.Open(file.string());
-    const key_entry* previous = nullptr;
-    std::array<std::byte, entry_value_bytes> value;
-    for (const auto& entry : sorted) {
-        if (!status.ok())
-            return status;
-        if (previous != nullptr && previous->hash == entry.hash && previous->position == entry.position)
-            continue;
-        previous = &entry;
-        const auto place = static_cast<std::uint32_t>(entry.position.value() % generation_bytes);
-        const auto key = encode_key(generation_of(entry.position), entry.hash, place);
-        store_little(value.data(), entry.stored_at.value());
-        status = writer.Put(slice(key), slice(value));
+    std::vector<std::byte> scratch;
+    for (std::uint16_t bucket = 0; bucket < key_buckets && status.ok(); ++bucket) {
+        const auto entries = dealt.bucket(bucket);
+        if (!entries.empty())
+            status = writer.Put(slice(encode_key(generation, bucket, indexed_until.value())),
+                                slice(pack_key_row(entries, scratch)));
     }
-    if (status.ok() && marker != nullptr) {
-        const auto key = encode_key(generation_of(*marker), marker_hash, marker_place);
-        store_little(value.data(), marker->value());
-        status = writer.Put(slice(key), slice(value));
+    if (status.ok() && generation == generation_of(indexed_until)) {
+        std::array<std::byte, marker_value_bytes> value;
+        store_little(value.data(), indexed_until.value());
+        status = writer.Put(slice(encode_key(generation, marker_bucket, last_bulk)), slice(value));
     }
     return status.ok() ? writer.Finish() : status;
 }
 
-} // namespace
-
-std::uint64_t hash_key(std::string_view topic, std::string_view key) {
-    // Nearly all are short; the streaming form costs more than the copy.
-    std::array<char, 256> joined;
-    if (topic.size() + 1 + key.size() <= joined.size()) {
-        std::memcpy(joined.data(), topic.data(), topic.size());
-        joined[topic.size()] = '#';
-        std::memcpy(joined.data() + topic.size() + 1, key.data(), key.size());
-        return XXH3_64bits(joined.data(), topic.size() + 1 + key.size());
-    }
-    std::string text{topic};
-    text.append("#").append(key);
-    return XXH3_64bits(text.data(), text.size());
+// The lowest generation that has an entry at or above `from`, or that of `end`.
+std::uint32_t next_generation(std::span<const key_entry> entries, log_position from, log_position end) {
+    auto lowest = end;
+    for (const auto& entry : entries)
+        if (entry.position >= from)
+            lowest = std::min(lowest, entry.position);
+    return generation_of(lowest);
 }
+
+// What a look-up asks for.
+struct wanted_keys {
+    std::uint64_t hash = 0;
+    timestamp_ms begin;
+    timestamp_ms end;
+    log_position floor;
+    std::size_t limit = 0;
+};
+
+// Adds what the row has of it. What is found from `first` on is of one generation and stays in order: newest
+// first, each position once, not more than the limit in all.
+void take_matches(const key_row& row, const wanted_keys& wanted, std::size_t first,
+                  std::vector<found_key>& found) {
+    const auto before = found.size();
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        if (row.hash(i) != wanted.hash)
+            continue;
+        const auto entry = row.entry(i);
+        if (entry.position >= wanted.floor && entry.stored_at >= wanted.begin &&
+            entry.stored_at <= wanted.end)
+            found.push_back({entry.position, entry.stored_at});
+    }
+    if (found.size() == before)
+        return;
+    const auto begin = found.begin() + static_cast<std::ptrdiff_t>(first);
+    std::sort(begin, found.end(),
+              [](const found_key& left, const found_key& right) { return left.position > right.position; });
+    const auto same = [](const found_key& left, const found_key& right) {
+        return left.position == right.position;
+    };
+    found.erase(std::unique(begin, found.end(), same), found.end());
+    found.resize(std::min(found.size(), wanted.limit));
+}
+
+// Gives the entries of one bucket by hash, then by position, each once, and forgets them.
+void visit_merged(std::vector<key_entry>& bucket, const std::function<void(const key_entry&)>& visit) {
+    std::sort(bucket.begin(), bucket.end(), [](const key_entry& left, const key_entry& right) {
+        return std::tuple{left.hash, left.position} < std::tuple{right.hash, right.position};
+    });
+    const key_entry* previous = nullptr;
+    for (const auto& entry : bucket) {
+        if (previous == nullptr || previous->hash != entry.hash || previous->position != entry.position)
+            visit(entry);
+        previous = &entry;
+    }
+    bucket.clear();
+}
+
+} // namespace
 
 // Lets merges forget what drop_below has hidden.
 class key_index::generation_filter : public rocksdb::CompactionFilter {
@@ -240,8 +269,8 @@ result<void> key_index::read_marker() {
     if (!last->Valid())
         return to_error(last->status(), "read", directory_);
     const auto key = parse_key(last->key());
-    if (key && key->is_marker() && last->value().size() == entry_value_bytes)
-        indexed_until_ = load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(last->value().data()));
+    if (key && key->is_marker() && last->value().size() == marker_value_bytes)
+        indexed_until_ = load_little<std::uint64_t>(view(last->value()).data());
     return {};
 }
 
@@ -251,7 +280,7 @@ result<void> key_index::add(std::span<const key_entry> entries, log_position ind
         return entry.position < indexed_until;
     }));
     std::vector<std::string> tables;
-    auto status = write_tables({entries.begin(), entries.end()}, indexed_until, tables);
+    auto status = write_tables(entries, indexed_until, tables);
     if (status.ok()) {
         rocksdb::IngestExternalFileOptions adopting;
         adopting.move_files = true;
@@ -272,59 +301,59 @@ result<void> key_index::add(std::span<const key_entry> entries, log_position ind
 
 // One table per generation, oldest first; the last one, that of `indexed_until`, gets the marker and may hold
 // nothing else.
-rocksdb::Status key_index::write_tables(std::vector<key_entry> entries, log_position indexed_until,
+rocksdb::Status key_index::write_tables(std::span<const key_entry> entries, log_position indexed_until,
                                         std::vector<std::string>& tables) const {
     const auto options = index_options();
-    std::span<key_entry> rest{entries};
-    for (bool last = false; !last;) {
-        auto generation = generation_of(indexed_until);
-        for (const auto& entry : rest)
-            generation = std::min(generation, generation_of(entry.position));
-        last = generation == generation_of(indexed_until);
-        const auto behind = std::partition(rest.begin(), rest.end(), [generation](const key_entry& entry) {
-            return generation_of(entry.position) == generation;
-        });
-        const auto mine = rest.first(static_cast<std::size_t>(behind - rest.begin()));
-        sort_by_hash(mine);
+    const auto last = generation_of(indexed_until);
+    key_dealer dealer;
+    log_position from;
+    for (;;) {
+        const auto generation = next_generation(entries, from, indexed_until);
+        from = beginning_of(std::uint64_t{generation} + 1);
+        dealer.deal(entries, beginning_of(generation), from);
         tables.push_back((staging() / (std::to_string(generation) + ".sst")).string());
-        const auto status = write_table(options, tables.back(), mine, last ? &indexed_until : nullptr);
-        if (!status.ok())
+        const auto status = write_table(options, tables.back(), generation, dealer, indexed_until);
+        if (!status.ok() || generation == last)
             return status;
-        rest = rest.subspan(mine.size());
     }
-    return rocksdb::Status::OK();
+}
+
+error key_index::malformed() const {
+    return {errc::corrupted, "a row of the key index has the wrong size; " + rebuild_hint(directory_)};
 }
 
 result<std::vector<found_key>> key_index::find(std::uint64_t hash, timestamp_ms begin, timestamp_ms end,
                                                std::size_t limit) const {
     std::vector<found_key> found;
-    const log_position floor{filter_->first.load(std::memory_order_acquire)};
-    const auto lower = encode_key(generation_of(floor), 0, 0);
+    const wanted_keys wanted{hash, begin, end, log_position{filter_->first.load(std::memory_order_acquire)},
+                             limit};
+    const auto lower = encode_key(generation_of(wanted.floor), 0, 0);
     const auto lower_slice = slice(lower);
     rocksdb::ReadOptions options;
     options.iterate_lower_bound = &lower_slice;
     const std::unique_ptr<rocksdb::Iterator> at{database_->NewIterator(options)};
-    at->SeekToLast();
-    auto generation = at->Valid() ? parse_key(at->key())->generation : 0;
-    while (at->Valid() && found.size() < limit) {
-        at->SeekForPrev(slice(encode_key(generation, hash, marker_place - 1)));
-        for (; at->Valid() && found.size() < limit; at->Prev()) {
-            const auto key = parse_key(at->key());
-            if (key->generation != generation || key->hash != hash || key->position() < floor)
-                break;
-            if (at->value().size() != entry_value_bytes)
-                return error{errc::corrupted,
-                             "an entry of the key index has the wrong size; " + rebuild_hint(directory_)};
-            const timestamp_ms stored_at{
-                load_little<std::int64_t>(reinterpret_cast<const std::byte*>(at->value().data()))};
-            if (stored_at >= begin && stored_at <= end)
-                found.push_back({key->position(), stored_at});
-        }
-        // Now before all of this hash: in this generation still, or already in the next one that has entries.
-        const auto next = at->Valid() ? parse_key(at->key())->generation : 0;
-        if (next == generation && generation == 0)
+    const auto bucket = key_bucket_of(hash);
+    std::optional<std::uint32_t> generation;
+    for (at->SeekToLast(); at->Valid() && found.size() < limit;) {
+        const auto key = key_at(*at);
+        if (!key)
+            return malformed();
+        // Before all rows of the bucket just read: in its generation still, or in the next one that has rows.
+        if (key->generation == 0 && generation == key->generation)
             break;
-        generation = next == generation ? generation - 1 : next;
+        generation = key->generation == generation ? key->generation - 1 : key->generation;
+        at->SeekForPrev(slice(encode_key(*generation, bucket, last_bulk)));
+        const auto newer = found.size();
+        for (auto of = key_at(*at); of && of->is_of(*generation, bucket); of = key_at(*at)) {
+            // A row's positions are below the end of its bulk, and those of the newest bulk come first.
+            if (found.size() == limit && found.back().position.value() >= of->bulk)
+                break;
+            const auto row = key_row::parse(view(at->value()));
+            if (!row)
+                return malformed();
+            take_matches(*row, wanted, newer, found);
+            at->Prev();
+        }
     }
     if (!at->status().ok())
         return to_error(at->status(), "read", directory_);
@@ -339,18 +368,25 @@ result<void> key_index::scan(log_position first, log_position last,
     options.iterate_lower_bound = &lower_slice;
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> at{database_->NewIterator(options)};
+    std::vector<key_entry> bucket; // of all rows of the bucket that `current` is of
+    std::optional<parsed_key> current;
     for (at->SeekToFirst(); at->Valid(); at->Next()) {
-        const auto key = parse_key(at->key());
-        if (!key || at->value().size() != entry_value_bytes)
-            return error{errc::corrupted,
-                         "an entry of the key index has the wrong size; " + rebuild_hint(directory_)};
-        const auto position = key->position();
-        if (key->is_marker() || position < first || position >= last)
+        const auto key = key_at(*at);
+        if (!key)
+            return malformed();
+        if (current && !current->is_of(key->generation, key->bucket))
+            visit_merged(bucket, visit);
+        current = key;
+        if (key->is_marker())
             continue;
-        visit({key->hash, position,
-               timestamp_ms{
-                   load_little<std::int64_t>(reinterpret_cast<const std::byte*>(at->value().data()))}});
+        const auto row = key_row::parse(view(at->value()));
+        if (!row)
+            return malformed();
+        for (std::size_t i = 0; i < row->size(); ++i)
+            if (const auto entry = row->entry(i); entry.position >= first && entry.position < last)
+                bucket.push_back(entry);
     }
+    visit_merged(bucket, visit);
     return at->status().ok() ? result<void>{} : to_error(at->status(), "read", directory_);
 }
 

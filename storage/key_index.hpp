@@ -2,16 +2,20 @@
 // It owns one RocksDB in one directory and is fed behind the produce path in sorted bulk; look-ups are rare
 // and for people, entries are many, so everything here favours cheap adding.
 //
-// Layout. A key is generation | hash | position within the generation, the value the store timestamp:
+// Layout. Entries go in as rows (storage/key_rows.hpp): those of one bulk, one generation and one bucket, the
+// top bits of the hash, are one pair of RocksDB.
 //
-//   key    generation u32 | hash u64 | position u32      big-endian, 16 bytes
-//   value  store timestamp i64, ms      little-endian
+//   key    generation u32 | bucket u16 | indexed_until u64 of the bulk      big-endian, 14 bytes
+//   value  the row
+//
+// So the rows of one bucket are neighbours, and those of different bulks do not meet.
 //
 // A generation is 1 GiB of log (position >> 30). Hashes are random, so in one big sorted set every bulk would
 // touch everything and compaction would rewrite it for ever; cut into generations, new bulks overlap only
-// what is youngest. There are two levels, so an entry is written once by its bulk and merged within its own
+// what is youngest. There are two levels, so a row is written once by its bulk and merged within its own
 // generation (measured: docs/decisions/0003-queue-index.md), and a finished generation never moves again. A
-// look-up asks one generation after the other, newest first: one seek for each GiB of log.
+// look-up asks one generation after the other, newest first: one seek for each GiB of log, and the rows of
+// one bucket to look through.
 //
 // Retention. `drop_below` unlinks the tables whose generations lie wholly below the log's first position,
 // which costs no rewriting. Entries left over (in a table shared with a younger generation, or not yet
@@ -21,7 +25,8 @@
 //
 // Position. Each bulk goes in as sorted tables (SstFileWriter) that RocksDB adopts by one MANIFEST record,
 // with a marker as its very last key that says how far the log is indexed. Entries and position are one: both
-// durable when `add` returns, or neither. Adding the same entries again changes nothing.
+// durable when `add` returns, or neither. Adding the same entries again changes nothing: where two rows hold
+// the same entry, readers take it once.
 //
 // Loss of the directory is no loss of data: it is rebuilt from the log.
 //
@@ -30,6 +35,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "storage/key_entry.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -49,17 +55,6 @@ class Status;
 
 namespace holdfast::storage {
 
-// Stored for good (a change makes every old entry unfindable), hence pinned by a golden test: XXH3, 64 bits,
-// seed 0, of topic + '#' + key.
-[[nodiscard]] std::uint64_t hash_key(std::string_view topic, std::string_view key);
-
-struct key_entry {
-    std::uint64_t hash = 0; // hash_key(topic, key)
-    log_position position;  // of the stored record
-    timestamp_ms stored_at;
-    friend bool operator==(const key_entry&, const key_entry&) = default;
-};
-
 struct found_key {
     log_position position;
     timestamp_ms stored_at;
@@ -68,7 +63,7 @@ struct found_key {
 
 class key_index {
   public:
-    static constexpr std::uint32_t format_version = 1;
+    static constexpr std::uint32_t format_version = 2;
     // log2 of the bytes of log in one generation.
     static constexpr unsigned generation_bits = 30;
 
@@ -96,8 +91,9 @@ class key_index {
 
     // Adds `entries` (in any order; all positions below `indexed_until`: checked), durable when this returns.
     // Costs two flushes of the disk however many they are: collect 64k or more, and also call it without
-    // entries when much log without keys has passed. `indexed_until` never goes back (checked). Needs 24
-    // bytes an entry of scratch memory.
+    // entries when much log without keys has passed. `indexed_until` never goes back (checked) and names the
+    // bulk: entries that come with the same one a second time may take the place of the first. Needs 24 bytes
+    // an entry of scratch memory.
     result<void> add(std::span<const key_entry> entries, log_position indexed_until);
 
     // Up to `limit` records with this hash, stored between `begin` and `end` (both included, as RocketMQ
@@ -106,8 +102,8 @@ class key_index {
     [[nodiscard]] result<std::vector<found_key>> find(std::uint64_t hash, timestamp_ms begin,
                                                       timestamp_ms end, std::size_t limit) const;
 
-    // Calls `visit` for every entry of records in [first, last), generation by generation, each in the order
-    // of the hashes.
+    // Calls `visit` once for every entry of records in [first, last), generation by generation, each in the
+    // order of the hashes.
     result<void> scan(log_position first, log_position last,
                       const std::function<void(const key_entry&)>& visit) const;
 
@@ -126,8 +122,9 @@ class key_index {
     [[nodiscard]] std::filesystem::path staging() const { return directory_ / "incoming"; }
     result<void> adopt(std::string_view log_id);
     result<void> read_marker();
-    rocksdb::Status write_tables(std::vector<key_entry> entries, log_position indexed_until,
+    rocksdb::Status write_tables(std::span<const key_entry> entries, log_position indexed_until,
                                  std::vector<std::string>& tables) const;
+    [[nodiscard]] error malformed() const;
 
     std::filesystem::path directory_;
     std::unique_ptr<generation_filter> filter_; // outlives the database, whose merges call it

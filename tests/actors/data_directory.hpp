@@ -34,6 +34,7 @@ class data_directory {
     [[nodiscard]] storage::path native_path() const { return storage::path{config_.store_path.native()}; }
     [[nodiscard]] std::string id() const { return id_; }
     [[nodiscard]] const broker::state& state() const { return replica_->current(); }
+    [[nodiscard]] booted_replica& booted() { return *booted_; }
     // Of the log, also after stop().
     [[nodiscard]] log_position end() const { return replica_ ? replica_->applied() : end_; }
     [[nodiscard]] log_position last_entry() const { return replica_->last_applied_entry(); }

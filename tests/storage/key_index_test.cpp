@@ -1,11 +1,14 @@
 #include "storage/key_index.hpp"
 
+#include "storage/rocksdb_settings.hpp"
 #include "tests/storage/temporary_directory.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -45,6 +48,23 @@ std::vector<std::uint64_t> positions(const key_index& index, std::uint64_t hash,
     for (const auto& each : *found)
         positions.push_back(each.position.value());
     return positions;
+}
+
+std::vector<key_entry> scanned(const key_index& index, std::uint64_t first, std::uint64_t last) {
+    std::vector<key_entry> entries;
+    EXPECT_TRUE(index
+                    .scan(log_position{first}, log_position{last},
+                          [&](const key_entry& one) { entries.push_back(one); })
+                    .ok());
+    return entries;
+}
+
+// Behind the index's back; it is closed.
+void put_raw(const std::filesystem::path& directory, const std::string& key, const std::string& value) {
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory.string(), &opened).ok());
+    const std::unique_ptr<rocksdb::DB> database{opened};
+    ASSERT_TRUE(database->Put({}, key, value).ok());
 }
 
 std::uintmax_t bytes_in(const std::filesystem::path& directory) {
@@ -184,6 +204,90 @@ TEST(key_index, what_breaks_the_rules_of_positions_is_a_bug) {
     EXPECT_DEATH((void)index->add(std::vector{entry(1, 200)}, log_position{200}), "indexed_until");
 }
 
+// -- rows ---------------------------------------------------------------------------------------------------
+
+TEST(key_index, rows_of_several_bulks_are_read_as_one) {
+    const temporary_directory home;
+    auto index = open_or_die(home.path());
+    for (std::uint64_t bulk = 0; bulk < 50; ++bulk) { // more than are merged at once
+        const auto first = bulk * generation / 20;
+        ASSERT_TRUE(index
+                        ->add(std::vector{entry(1, first + 3), entry(2, first + 2), entry(1, first + 1)},
+                              log_position{first + 10})
+                        .ok());
+    }
+    std::vector<std::uint64_t> expected;
+    for (std::uint64_t bulk = 50; bulk-- > 0;) {
+        expected.push_back(bulk * generation / 20 + 3);
+        expected.push_back(bulk * generation / 20 + 1);
+    }
+    EXPECT_EQ(positions(*index, 1), expected);
+    for (std::size_t limit = 0; limit < expected.size(); ++limit) {
+        const auto found = positions(*index, 1, from_ever, for_ever, limit);
+        ASSERT_TRUE(std::equal(found.begin(), found.end(), expected.begin()));
+        ASSERT_EQ(found.size(), limit);
+    }
+}
+
+// As after the loss of the marker: the same log again, cut into other bulks.
+TEST(key_index, an_entry_of_two_bulks_is_found_and_scanned_once) {
+    const temporary_directory home;
+    const std::vector entries{entry(1, 10, 1), entry(1, 20, 2), entry(2, 30, 3), entry(1, 40, 4)};
+    {
+        auto index = open_or_die(home.path());
+        ASSERT_TRUE(index->add(entries, log_position{50}).ok());
+        ASSERT_TRUE(index->add(entries, log_position{generation + 7}).ok());
+        ASSERT_TRUE(index->add(std::span{entries}.first(2), log_position{generation + 8}).ok());
+        ASSERT_TRUE(index->add(std::span{entries}.last(3), log_position{generation + 9}).ok());
+    }
+    const auto index = open_or_die(home.path());
+    EXPECT_THAT(positions(*index, 1), ElementsAre(40, 20, 10));
+    EXPECT_THAT(positions(*index, 1, from_ever, for_ever, 2), ElementsAre(40, 20));
+    EXPECT_THAT(positions(*index, 2), ElementsAre(30));
+    EXPECT_EQ(scanned(*index, 0, generation), (std::vector{entries[0], entries[1], entries[3], entries[2]}));
+}
+
+TEST(key_index, times_far_apart_fit_one_row) {
+    const temporary_directory home;
+    auto index = open_or_die(home.path());
+    const std::vector entries{entry(1, 10, 5), entry(1, 20, from_ever.value()),
+                              entry(1, 30, for_ever.value()), entry(1, 40, std::int64_t{1} << 40U)};
+    ASSERT_TRUE(index->add(entries, log_position{50}).ok());
+    EXPECT_THAT(positions(*index, 1), ElementsAre(40, 30, 20, 10));
+    EXPECT_THAT(positions(*index, 1, for_ever, for_ever), ElementsAre(30));
+    EXPECT_THAT(positions(*index, 1, from_ever, timestamp_ms{4}), ElementsAre(20));
+    EXPECT_EQ(scanned(*index, 0, 50), entries);
+}
+
+TEST(key_index, a_row_of_the_wrong_size_is_named) {
+    const temporary_directory home;
+    {
+        auto index = open_or_die(home.path());
+        ASSERT_TRUE(index->add(std::vector{entry(1, 10)}, log_position{20}).ok());
+    }
+    put_raw(home.path(), std::string(6, '\0') + std::string(7, '\0') + '\x14', "no row");
+    const auto index = open_or_die(home.path());
+    EXPECT_EQ(index->indexed_until(), log_position{20});
+    const auto found = index->find(1, from_ever, for_ever, all);
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.failure().code, errc::corrupted);
+    EXPECT_THAT(found.failure().message, HasSubstr("rebuilt"));
+    const auto visited = index->scan(log_position{0}, log_position{20}, [](const key_entry&) {});
+    ASSERT_FALSE(visited.ok());
+    EXPECT_EQ(visited.failure().code, errc::corrupted);
+    const auto other_bucket = std::uint64_t{1} << 63U;
+    EXPECT_THAT(positions(*index, other_bucket), IsEmpty());
+}
+
+TEST(key_index, a_key_of_the_wrong_size_is_named) {
+    const temporary_directory home;
+    open_or_die(home.path());
+    put_raw(home.path(), std::string(16, '\x01'), "a value");
+    const auto index = open_or_die(home.path());
+    EXPECT_FALSE(index->find(1, from_ever, for_ever, all).ok());
+    EXPECT_FALSE(index->scan(log_position{0}, log_position{20}, [](const key_entry&) {}).ok());
+}
+
 // -- retention ----------------------------------------------------------------------------------------------
 
 TEST(key_index, dropped_entries_are_hidden_at_once_to_the_byte) {
@@ -241,49 +345,87 @@ TEST(key_index, an_index_whose_marker_was_dropped_starts_over) {
 
 // -- against a model ----------------------------------------------------------------------------------------
 
-// Few hashes over several generations, enough bulks for merges, reopens in between.
-TEST(key_index, behaves_like_a_sorted_set) {
-    const temporary_directory home;
-    std::mt19937_64 random{99};
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::int64_t> model; // hash, position -> time
-    auto index = open_or_die(home.path());
-    std::uint64_t until = 0;
-    std::uint64_t floor = 0;
-    for (int round = 0; round < 60; ++round) {
+// Few hashes, some of them neighbours, some sharing a bucket, over several generations; enough bulks for
+// merges; some entries again in a later bulk; reopens in between.
+class key_index_model : public ::testing::Test {
+  protected:
+    static constexpr std::array<std::uint64_t, 8> hashes{0,
+                                                         1,
+                                                         7,
+                                                         std::uint64_t{1} << 54U,
+                                                         (std::uint64_t{1} << 54U) + 1,
+                                                         std::uint64_t{5} << 60U,
+                                                         ~std::uint64_t{0} - 1,
+                                                         ~std::uint64_t{0}};
+
+    std::vector<key_entry> next_bulk(std::uint64_t span) {
         std::vector<key_entry> entries;
-        const auto span = 1 + random() % generation;
         for (int i = 0; i < 100; ++i) {
-            const auto position = until + random() % span;
-            const auto time = static_cast<std::int64_t>(random() % 1000);
-            const auto hash = random() % 8;
-            if (model.emplace(std::pair{hash, position}, time).second)
-                entries.push_back(entry(hash, position, time));
+            const auto time = static_cast<std::int64_t>(random_() % 1000);
+            const auto made = entry(hashes[random_() % hashes.size()], until_ + random_() % span, time);
+            if (model_.emplace(std::pair{made.hash, made.position.value()}, time).second)
+                entries.push_back(made);
         }
-        until += span;
-        ASSERT_TRUE(index->add(entries, log_position{until}).ok());
-        if (random() % 8 == 0) {
-            floor = std::max(floor, random() % until);
-            ASSERT_TRUE(index->drop_below(log_position{floor}).ok());
-        }
-        if (random() % 10 == 0) {
+        for (const auto& [at, time] : model_)
+            if (random_() % 50 == 0)
+                entries.push_back(entry(at.first, at.second, time));
+        return entries;
+    }
+    std::vector<std::uint64_t> expected(std::uint64_t hash, std::int64_t begin, std::int64_t end,
+                                        std::size_t limit) const {
+        std::vector<std::uint64_t> positions;
+        for (auto each = model_.rbegin(); each != model_.rend() && positions.size() < limit; ++each)
+            if (each->first.first == hash && each->first.second >= floor_ && each->second >= begin &&
+                each->second <= end)
+                positions.push_back(each->first.second);
+        return positions;
+    }
+    // As scan gives them: generation by generation, by hash, by position.
+    std::vector<key_entry> expected_between(std::uint64_t first, std::uint64_t last) const {
+        std::vector<key_entry> entries;
+        for (const auto& [at, time] : model_)
+            if (at.second >= first && at.second < last)
+                entries.push_back(entry(at.first, at.second, time));
+        std::stable_sort(entries.begin(), entries.end(), [](const key_entry& left, const key_entry& right) {
+            return left.position.value() / generation < right.position.value() / generation;
+        });
+        return entries;
+    }
+
+    std::mt19937_64 random_{99};
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::int64_t> model_; // hash, position -> time
+    std::uint64_t until_ = 0;
+    std::uint64_t floor_ = 0;
+};
+
+TEST_F(key_index_model, behaves_like_a_sorted_set) {
+    const temporary_directory home;
+    auto index = open_or_die(home.path());
+    for (int round = 0; round < 100; ++round) {
+        const auto span = 1 + random_() % (generation / 2);
+        const auto entries = next_bulk(span);
+        until_ += span;
+        ASSERT_TRUE(index->add(entries, log_position{until_}).ok());
+        if (random_() % 8 == 0)
+            floor_ = std::max(floor_, random_() % until_);
+        if (random_() % 10 == 0) {
             index.reset();
             index = open_or_die(home.path());
-            ASSERT_EQ(index->indexed_until(), log_position{until});
-            ASSERT_TRUE(index->drop_below(log_position{floor}).ok());
+            ASSERT_EQ(index->indexed_until(), log_position{until_});
         }
-        for (std::uint64_t hash = 0; hash < 9; ++hash) {
-            const auto begin = static_cast<std::int64_t>(random() % 1000);
-            const auto end = static_cast<std::int64_t>(random() % 1000);
-            const auto limit = random() % 40;
-            std::vector<std::uint64_t> expected;
-            for (auto each = model.rbegin(); each != model.rend() && expected.size() < limit; ++each) {
-                if (each->first.first == hash && each->first.second >= floor && each->second >= begin &&
-                    each->second <= end)
-                    expected.push_back(each->first.second);
-            }
-            ASSERT_EQ(positions(*index, hash, timestamp_ms{begin}, timestamp_ms{end}, limit), expected)
+        ASSERT_TRUE(index->drop_below(log_position{floor_}).ok());
+        for (const auto hash : {hashes[round % 8], hashes[(round + 1) % 8], std::uint64_t{1} << 40U}) {
+            const auto begin = static_cast<std::int64_t>(random_() % 1000);
+            const auto end = static_cast<std::int64_t>(random_() % 1000);
+            const auto limit = random_() % 40;
+            ASSERT_EQ(positions(*index, hash, timestamp_ms{begin}, timestamp_ms{end}, limit),
+                      expected(hash, begin, end, limit))
                 << "round " << round << ", hash " << hash;
+            ASSERT_EQ(positions(*index, hash), expected(hash, 0, 1000, all));
         }
+        const auto first = std::max(floor_, random_() % until_);
+        const auto last = first + random_() % generation;
+        ASSERT_EQ(scanned(*index, first, last), expected_between(first, last)) << "round " << round;
     }
 }
 
@@ -299,7 +441,7 @@ TEST(key_index, leftovers_of_a_bulk_that_was_being_written_are_removed) {
     EXPECT_THAT(positions(*index, 1), ElementsAre(10));
 }
 
-TEST(key_index, another_logs_index_and_a_broken_one_are_refused) {
+TEST(key_index, another_logs_index_an_older_formats_and_a_broken_one_are_refused) {
     const temporary_directory home;
     {
         auto index = open_or_die(home.path());
@@ -308,6 +450,12 @@ TEST(key_index, another_logs_index_and_a_broken_one_are_refused) {
     const auto other = key_index::open(home.path(), "another-log");
     ASSERT_FALSE(other.ok());
     EXPECT_EQ(other.failure().code, errc::invalid_argument);
+
+    put_raw(home.path(), std::string(1, '\0'), encode_identity(key_index::format_version - 1, log_id));
+    const auto older = key_index::open(home.path(), log_id);
+    ASSERT_FALSE(older.ok());
+    EXPECT_EQ(older.failure().code, errc::not_supported);
+    EXPECT_THAT(older.failure().message, HasSubstr("rebuilt"));
 
     for (const auto& file : std::filesystem::directory_iterator(home.path())) {
         if (file.path().extension() == ".sst")
