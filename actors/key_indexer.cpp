@@ -11,9 +11,7 @@
 namespace holdfast::actors {
 namespace {
 
-// Entries of one bulk: enough to make sorting worth it, little enough to hold.
-constexpr std::size_t bulk_size = 128U << 10U;
-// When there are fewer, they are saved after this time.
+// When there are fewer entries than a bulk has, they are saved after this time.
 constexpr std::chrono::seconds save_interval{1};
 constexpr log_position save_now{~std::uint64_t{0}}; // from itself to itself
 
@@ -54,33 +52,36 @@ void key_indexer_state::gather(log_position until) {
     if (until <= gathered_until_)
         return;
     const auto visit = [&](const storage::scanned_entry& entry) -> result<void> {
-        if (bulk_.size() >= bulk_size) {
+        if (bulk_.size() >= environment_.bulk_size) {
             gathered_until_ = entry.header.position;
-            save();
+            if (auto added = add_bulk(); !added.ok())
+                return added; // to go on would leave a hole
         }
         return broker::append_keys(entry.bytes, entry.header.position, bulk_);
     };
     const auto outcome = storage::for_each_entry(environment_.log->segments(), gathered_until_, until, visit,
                                                  &environment_.log->cache());
-    if (outcome.ok()) {
-        gathered_until_ = until;
-        return;
-    }
-    spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(),
-                 outcome.failure().message);
-    bulk_.clear(); // some of it would be gathered again
-    gathered_until_ = {};
+    if (!outcome.ok())
+        return stay_behind(outcome.failure());
+    gathered_until_ = until;
 }
 
 void key_indexer_state::save() {
+    if (auto added = add_bulk(); !added.ok())
+        stay_behind(added.failure());
+}
+
+result<void> key_indexer_state::add_bulk() {
     if (!index_ || gathered_until_ <= index_->indexed_until())
-        return;
-    const auto added = index_->add(bulk_, gathered_until_);
+        return {};
+    auto added = index_->add(bulk_, gathered_until_);
     bulk_.clear();
-    if (added.ok())
-        return;
-    spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(),
-                 added.failure().message);
+    return added;
+}
+
+void key_indexer_state::stay_behind(const error& why) {
+    spdlog::warn("the key index stays behind at {}: {}", index_->indexed_until().value(), why.message);
+    bulk_.clear(); // it is gathered again
     gathered_until_ = {};
 }
 

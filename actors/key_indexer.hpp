@@ -21,6 +21,8 @@ struct key_indexer_environment {
     committed_view* view = nullptr;
     std::atomic<storage::key_index*>* published =
         nullptr; // set when the index is open, cleared before it closes
+    // Entries of one bulk: enough to make sorting worth it, little enough to hold.
+    std::size_t bulk_size = 128U << 10U;
 };
 
 struct key_indexer_state {
@@ -28,9 +30,12 @@ struct key_indexer_state {
 
     void set_up(key_indexer_environment environment);
     // Gathers the keys of everything committed below `until`, mostly from the entry cache, and saves them
-    // whenever there are enough for a bulk.
+    // whenever there are enough for a bulk. When something fails, the index stays where it was, and the next
+    // call begins there.
     void gather(log_position until);
     void save();
+    result<void> add_bulk();
+    void stay_behind(const error& why);
 
     key_indexer_environment environment_;
     std::unique_ptr<storage::key_index> index_;

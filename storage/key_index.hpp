@@ -15,7 +15,8 @@
 // what is youngest. There are two levels, so a row is written once by its bulk and merged within its own
 // generation (measured: docs/decisions/0003-queue-index.md), and a finished generation never moves again. A
 // look-up asks one generation after the other, newest first: one seek for each GiB of log, and the rows of
-// one bucket to look through.
+// one bucket to look through. A word that most messages carry makes its bucket long, and the keys that share
+// it, one in 1024, as slow to find.
 //
 // Retention. `drop_below` unlinks the tables whose generations lie wholly below the log's first position,
 // which costs no rewriting. Entries left over (in a table shared with a younger generation, or not yet

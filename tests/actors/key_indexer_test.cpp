@@ -24,7 +24,7 @@ class key_indexer_test : public ::testing::Test {
     void set_up() {
         data_.start();
         view_.emplace(data_.state(), *data_.booted().store);
-        state_.set_up({keys(), data_.id(), data_.booted().log.get(), &*view_, &published_});
+        state_.set_up({keys(), data_.id(), data_.booted().log.get(), &*view_, &published_, bulk_size_});
         ASSERT_NE(published_.load(), nullptr);
     }
     [[nodiscard]] std::filesystem::path keys() const { return data_.path() / "keys"; }
@@ -37,6 +37,7 @@ class key_indexer_test : public ::testing::Test {
         return found.ok() ? found->size() : 0;
     }
 
+    std::size_t bulk_size_ = 1000;
     testing::data_directory data_;
     log_position indexed_;
     std::optional<committed_view> view_;
@@ -65,6 +66,25 @@ TEST_F(key_indexer_test, an_index_of_another_format_is_built_anew_from_the_log) 
     state_.save();
     EXPECT_EQ(published_.load()->indexed_until(), data_.end());
     EXPECT_EQ(found(), 5U);
+}
+
+// A full disk, say, while there is more to gather than one bulk holds.
+TEST_F(key_indexer_test, a_bulk_that_could_not_be_saved_is_gathered_again) {
+    bulk_size_ = 4;
+    data_.start();
+    for (int i = 0; i < 10; ++i)
+        data_.send("orders", 0, 2);
+    data_.stop();
+    set_up();
+    std::filesystem::remove_all(keys() / "incoming");
+    state_.gather(data_.end());
+    std::filesystem::create_directory(keys() / "incoming");
+    state_.save();
+    EXPECT_EQ(published_.load()->indexed_until(), indexed_) << "it has not passed what it has not saved";
+    state_.gather(data_.end());
+    state_.save();
+    EXPECT_EQ(published_.load()->indexed_until(), data_.end());
+    EXPECT_EQ(found(), 25U);
 }
 
 } // namespace

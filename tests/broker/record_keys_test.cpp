@@ -73,5 +73,22 @@ TEST(record_keys, of_an_entry_are_those_of_every_record_in_it) {
     EXPECT_THAT(keys, ElementsAre(at(places[0]), at(places[1]), at(places[2])));
 }
 
+TEST(record_keys, a_word_said_again_and_again_is_one_key_of_its_record) {
+    entry_draft draft;
+    for (int i = 0; i < 2; ++i) {
+        protocol::stored_message message;
+        message.topic = "orders";
+        message.properties = "KEYS\x01"
+                             "a b a b a\x02UNIQ_KEY\x01"
+                             "b\x02";
+        const auto to =
+            draft.add_record(command_kind::message, {topic_id{1}, queue_number{0}}, 0, message.size());
+        protocol::write_stored_message(to.data(), message);
+    }
+    std::vector<storage::key_entry> keys;
+    ASSERT_TRUE(append_keys(draft.bytes(), log_position{0}, keys).ok());
+    EXPECT_EQ(keys.size(), 4U) << "two of each record";
+}
+
 } // namespace
 } // namespace holdfast::broker
