@@ -6,6 +6,10 @@ namespace holdfast::storage {
 
 namespace {
 
+// An entry of at least this part of the read-ahead is read by itself, to where it stays; smaller ones many at
+// once, and each is copied to bytes of its own.
+constexpr std::uint64_t alone_divisor = 8;
+
 error damaged(const segment& where, log_position position, const std::string& reason) {
     return {errc::corrupted, where.name().string() + ": at log position " + std::to_string(position.value()) +
                                  " (byte " + std::to_string(position - where.first()) +
@@ -58,30 +62,43 @@ result<shared_bytes> log_reader::read_file(log_position position, std::uint64_t 
     const auto written = segments_.written();
     if (position >= written) // cut just now; the caller finds out
         return error{errc::not_found, "log position " + std::to_string(position.value()) + " was cut off"};
-    const auto readable = std::min(where.last(), written) - position;
-    auto size = std::min(readable, std::max<std::uint64_t>(read_ahead, entry_header_size));
-    for (;;) {
-        const auto window = std::make_unique_for_overwrite<std::byte[]>(size);
-        auto count = where.read(position, {window.get(), size});
-        if (!count)
-            return count.failure();
-        const byte_view bytes{window.get(), *count};
-        const auto header = decode_entry(bytes);
-        if (header && header->position == position) {
-            // Now it is known how far this read went: the next one begins there.
-            prefetch_behind(where, position, position + bytes.size(), position + readable);
-            auto entry = shared_bytes::copy_of(bytes.first(header->length));
-            cache_.insert_read(position, entry, erasures);
-            keep_following(*header, bytes, erasures);
-            return entry;
-        }
-        const auto announced = decode_entry_header(bytes);
-        if (announced && announced->position != position)
-            return damaged(where, position, "an entry of another position stands there");
-        if (!announced || announced->length <= *count || announced->length > readable)
-            return damaged(where, position, header.failure().message);
-        size = announced->length; // longer than one window
-    }
+    const log_position end = std::min(where.last(), written);
+    const auto readable = end - position;
+    std::byte start[entry_header_size];
+    auto count = where.read(position, std::span{start}.first(std::min(readable, sizeof start)));
+    if (!count)
+        return count.failure();
+    const auto announced = decode_entry_header(byte_view{start}.first(*count));
+    if (!announced)
+        return damaged(where, position, announced.failure().message);
+    if (announced->position != position)
+        return damaged(where, position, "an entry of another position stands there");
+    const bool alone = announced->length >= read_ahead / alone_divisor;
+    const auto size = std::min(readable, alone ? announced->length
+                                               : std::max<std::uint64_t>(read_ahead, entry_header_size));
+    const cold_reads::turn turn{cold_reads_, position, position + size};
+    if (turn.has_waited())
+        if (auto hot = cache_.find(position))
+            return *std::move(hot);
+    const std::shared_ptr<std::byte[]> window{new std::byte[size]};
+    count = where.read(position, {window.get(), size});
+    if (!count)
+        return count.failure();
+    const byte_view bytes{window.get(), *count};
+    const auto header = decode_entry(bytes);
+    if (!header)
+        return damaged(where, position, header.failure().message);
+    if (header->position != position) // cut just now; the caller finds out
+        return damaged(where, position, "an entry of another position stands there");
+    // Now it is known how far this read went: the next one begins there.
+    prefetch_behind(where, position, alone ? std::min(header->next(), end) : position + bytes.size(), end);
+    auto entry =
+        alone ? shared_bytes{std::shared_ptr<const void>{window, window.get()}, bytes.first(header->length)}
+              : shared_bytes::copy_of(bytes.first(header->length));
+    cache_.insert_read(position, entry, erasures);
+    if (!alone)
+        keep_following(*header, bytes, erasures);
+    return entry;
 }
 
 void log_reader::prefetch_behind(const segment& where, log_position first, log_position until,

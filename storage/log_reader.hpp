@@ -9,6 +9,7 @@
 // answered with cut bytes, and a read that the cut overtakes begins anew.
 #pragma once
 
+#include "storage/cold_reads.hpp"
 #include "storage/entry.hpp"
 #include "storage/entry_cache.hpp"
 #include "storage/read_streams.hpp"
@@ -24,7 +25,7 @@ inline constexpr std::uint32_t command_header_size = 24;
 inline constexpr std::uint32_t command_back_pointer_offset = 4;
 
 struct log_reader_options {
-    // A cold read takes so much at once, and keeps all whole entries of it.
+    // A cold read takes so much at once, and keeps all whole entries of it; large ones are read alone.
     std::uint64_t read_ahead_bytes = 512U << 10U;
     // So much of the file behind it is asked for before it is needed, when the log is read in order.
     std::uint64_t prefetch_bytes = 4U << 20U;
@@ -64,6 +65,7 @@ class log_reader {
     const segment_set& segments_;
     entry_cache& cache_;
     const log_reader_options options_;
+    cold_reads cold_reads_;
     std::mutex mutex_; // of streams_
     read_streams streams_;
 };
