@@ -47,6 +47,7 @@ pull_outcome pull_reader::read(const pull_range& range, const protocol::tag_filt
                                      answer, 0);
         return pull_outcome::answered;
     }
+    record_bytes_ = selected->bytes / matches_.size();
     protocol::append_pull_answer(out, to, response_code::success, "FOUND", answer, selected->bytes);
     const auto copied = copy(out);
     if (copied.ok() && *copied) {
@@ -94,8 +95,7 @@ result<pull_reader::selection> pull_reader::select(const pull_range& range,
     matches_.clear();
     std::size_t examined = 0;
     while (examined < limits::max_examined_per_pull && matches_.size() < range.max_messages) {
-        const auto wanted = filter.selects_all() ? std::min(range.max_messages, limits::index_read_chunk)
-                                                 : limits::index_read_chunk;
+        const auto wanted = filter.selects_all() ? likely_entries(range, selected) : limits::index_read_chunk;
         const auto read =
             environment_.view->queues().read(range.queue, selected.next, wanted, where_, entries_);
         if (!read.ok())
@@ -121,6 +121,17 @@ result<pull_reader::selection> pull_reader::select(const pull_range& range,
         }
     }
     return selected;
+}
+
+// So many of the index are read as the answer has room for, should the records be as large as those before:
+// most of what a client asks for would otherwise be fetched from the derived store for nothing.
+std::size_t pull_reader::likely_entries(const pull_range& range, const selection& so_far) const {
+    const auto most = std::min(range.max_messages, limits::index_read_chunk);
+    const auto record_bytes = matches_.empty() ? record_bytes_ : so_far.bytes / matches_.size();
+    if (record_bytes == 0)
+        return most;
+    const auto room = range.max_bytes - std::min(range.max_bytes, so_far.bytes);
+    return std::min(most, room / record_bytes + 1);
 }
 
 result<bool> pull_reader::copy(byte_buffer& out) {

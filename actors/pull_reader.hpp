@@ -62,6 +62,7 @@ class pull_reader {
     };
 
     result<selection> select(const pull_range& range, const protocol::tag_filter& filter);
+    [[nodiscard]] std::size_t likely_entries(const pull_range& range, const selection& so_far) const;
     result<bool> copy(byte_buffer& out);
     result<void> load(log_position position, bool& elsewhere);
     result<void> write_message(const match& found, std::byte* to) const;
@@ -78,6 +79,7 @@ class pull_reader {
     const pull_role role_;
     std::vector<storage::queue_index_entry> entries_;
     std::vector<match> matches_;
+    std::size_t record_bytes_ = 0;  // of the last answer's records, in the mean; 0 = not known
     storage::cached_entry current_; // the entry that the last record was in: the next one often is too
     storage::settled_block near_;
 };

@@ -227,6 +227,29 @@ TEST_F(consumer_sessions, T19_an_answer_holds_whole_records_and_at_least_one) {
     }
 }
 
+// A session expects records as large as the last ones; when it is wrong, answers are as full as ever.
+TEST_F(consumer_sessions, an_answer_is_full_whatever_the_size_of_the_records_before) {
+    set_up_topic();
+    const std::string large(10'000, 'x');
+    store({{large, ""}, {large, ""}});
+    for (int number = 0; number < 300; ++number)
+        store({{"small", ""}});
+    const auto connection = connect();
+    const auto session = consumer(connection);
+    auto pull = pull_of("T", 0);
+    pull.max_messages = 1'000;
+    for (const auto& [from, count] : {std::pair{1, 301U}, std::pair{0, 302U}, std::pair{2, 300U}}) {
+        pull.offset = queue_offset{0};
+        pull.max_message_bytes = 15'000; // one of the large ones
+        deliver(session, incoming{}.add(1, pull));
+        EXPECT_EQ(connection->only().messages().size(), 1U);
+        pull.offset = queue_offset{from};
+        pull.max_message_bytes = 100'000;
+        deliver(session, incoming{}.add(2, pull));
+        EXPECT_EQ(connection->only().messages().size(), count) << from;
+    }
+}
+
 TEST_F(consumer_sessions, a_pull_that_asks_for_nonsense_gets_something_sensible) {
     set_up_topic();
     store({{"a", ""}, {"b", ""}});
