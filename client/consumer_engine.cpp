@@ -16,9 +16,9 @@ result<void> push_consumer::engine::check_options() const {
     if (auto good = protocol::check_group_name(options_.group); !good)
         return error{good.failure().code, "consumer group: " + good.failure().message};
     if (options_.listener_threads == 0 || options_.listener_batch_messages == 0 ||
-        options_.pull_batch_messages <= 0)
-        return error{errc::invalid_argument,
-                     "listener_threads, listener_batch_messages and pull_batch_messages must be at least 1"};
+        options_.pull_batch_messages <= 0 || options_.pull_batch_bytes == 0)
+        return error{errc::invalid_argument, "listener_threads, listener_batch_messages, pull_batch_messages "
+                                             "and pull_batch_bytes must be at least 1"};
     if (options_.max_reconsume_times < -1)
         return error{errc::invalid_argument, "max_reconsume_times must be 0 or more, or -1"};
     if (options_.lock_interval.count() <= 0 || options_.lock_trust <= options_.lock_interval)

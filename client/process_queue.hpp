@@ -61,6 +61,7 @@ struct pulled_record {
     std::uint32_t position; // in the batch's bytes
     std::uint32_t size;
     queue_offset offset;
+    bool is_compressed = false; // its body
 };
 
 // The records of one pull answer: one shared buffer, and which of them are acknowledged.
@@ -75,6 +76,7 @@ class pulled_batch : public std::enable_shared_from_this<pulled_batch> {
         return bytes_.view().subspan(records_[index].position, records_[index].size);
     }
     [[nodiscard]] queue_offset offset(std::uint32_t index) const { return records_[index].offset; }
+    [[nodiscard]] bool is_compressed(std::uint32_t index) const { return records_[index].is_compressed; }
 
     // A handle to each of `count` messages is about to be made. Each settles its message once, by ack or
     // retry; a retry ends in ack or give_back.

@@ -55,8 +55,9 @@ struct push_consumer_options {
     // Threads that call the listener, and the most deliveries a call gets.
     unsigned listener_threads = 4;
     std::size_t listener_batch_messages = 64;
-    // Asked for per pull; the broker may give fewer.
+    // Asked for per pull; the broker may give fewer. Brokers before 5.x don't hear of the bytes.
     std::int32_t pull_batch_messages = 1'024;
+    std::size_t pull_batch_bytes = std::size_t{1} << 20U;
     // Pulling from a queue pauses above one of these and goes on below half of it.
     std::size_t max_cached_messages_per_queue = 16'384;
     std::size_t max_cached_bytes_per_queue = std::size_t{32} << 20U;

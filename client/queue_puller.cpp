@@ -4,6 +4,7 @@
 #include "protocol/names.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace holdfast::client {
 
@@ -21,6 +22,13 @@ constexpr std::chrono::milliseconds most_nothing_delay{1'000};
 constexpr std::chrono::milliseconds turn_poll{50};
 // How long a leader's suggestion to ask a follower is not followed after a follower failed.
 constexpr std::chrono::seconds follower_distrust{30};
+
+// One pull does not overrun what a queue may keep.
+std::int32_t most_bytes(const push_consumer_options& options) {
+    constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+    return static_cast<std::int32_t>(
+        std::min({options.pull_batch_bytes, options.max_cached_bytes_per_queue, most}));
+}
 
 } // namespace
 
@@ -265,6 +273,7 @@ void queue_puller::pull() {
         .subscription = wanted_->expression,
         .subscription_version = wanted_->version,
         .expression_type = "TAG",
+        .max_message_bytes = most_bytes(options),
         .broker_name = place_.id.broker_name,
     };
     const auto& whom = follower_ == nullptr ? place_.broker : follower_;
@@ -384,7 +393,8 @@ void queue_puller::take_records(const shared_bytes& body, queue_offset first, qu
         if (!wanted_->filter.selects_all() &&
             !wanted_->filter.matches_tag(message.property(protocol::property::tags).value_or("")))
             continue;
-        records.push_back({static_cast<std::uint32_t>(at), message.size, message.offset});
+        records.push_back({static_cast<std::uint32_t>(at), message.size, message.offset,
+                           (message.sys_flag & protocol::sys_flag::compressed) != 0});
     }
     if (auto batch = queue_->add(body, std::move(records), next))
         context_.deliver(std::move(batch));

@@ -25,9 +25,8 @@ class one_delivery : public ::testing::Test {
   protected:
     ~one_delivery() override { queue_->drop(); }
     delivery of(const std::string& record) {
-        std::vector<pulled_record> records{{0, static_cast<std::uint32_t>(record.size()), queue_offset{5}}};
-        const auto batch =
-            queue_->add(shared_bytes::copy_of(as_bytes(record)), std::move(records), queue_offset{6});
+        const auto batch = queue_->add(shared_bytes::copy_of(as_bytes(record)), {testing::place_of(record)},
+                                       queue_offset{6});
         batch->hand_out(1);
         return {batch, 0, 2};
     }

@@ -171,6 +171,7 @@ class fake_broker {
         std::uint32_t queue;
         std::int64_t offset;
         std::int32_t most;
+        std::int32_t most_bytes; // of records, if not 0; one is given always
     };
 
     void accept();

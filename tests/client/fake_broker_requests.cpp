@@ -146,7 +146,8 @@ void fake_broker::serve_pull(const session_ptr& session, const protocol::remotin
                      std::string{request->topic},
                      request->queue.value(),
                      request->offset.value(),
-                     request->max_messages};
+                     request->max_messages,
+                     request->max_message_bytes};
     pullers_[{std::string{request->consumer_group}, {pull.topic, pull.queue}}] = session;
     const bool may_wait = request->has(protocol::pull_flag::suspend);
     if (!answer_pull(pull, !may_wait))
@@ -166,9 +167,14 @@ bool fake_broker::answer_pull(const parked_pull& pull, bool last_try) {
             return false;
         code = response_code::pull_not_found;
     } else {
-        next = std::min(pull.offset + pull.most, from.end());
-        for (std::int64_t at = pull.offset; at < next; ++at)
-            body += from.records[static_cast<std::size_t>(at - from.first)];
+        const auto last = std::min(pull.offset + pull.most, from.end());
+        for (; next < last; ++next) {
+            const auto& record = from.records[static_cast<std::size_t>(next - from.first)];
+            if (pull.most_bytes != 0 && !body.empty() &&
+                body.size() + record.size() > static_cast<std::size_t>(pull.most_bytes))
+                break;
+            body += record;
+        }
     }
     byte_buffer out;
     protocol::append_response(

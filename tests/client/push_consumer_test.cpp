@@ -312,6 +312,27 @@ TEST_F(push_consuming, sees_a_topic_that_appears_later) {
     ASSERT_TRUE(seen_.wait_for(1));
 }
 
+TEST_F(push_consuming, pulls_no_more_bytes_at_once_than_a_queue_may_keep) {
+    broker_->add_topic("T", 1);
+    broker_->set_committed("G", "T", 0, 0);
+    for (int number = 0; number < 100; ++number)
+        broker_->store("T", 0, std::string(300, 'x') + std::to_string(number));
+    auto with = options();
+    with.max_cached_bytes_per_queue = 1'000; // two records of 400 bytes
+    std::mutex mutex;
+    std::deque<delivery> kept;
+    const auto consumer = consume(with, [&](delivery one) {
+        const std::lock_guard lock{mutex};
+        kept.push_back(std::move(one));
+        seen_.add(kept.back());
+    });
+    // Two pulls reach the bound; a third one was on its way.
+    ASSERT_TRUE(seen_.wait_for(6));
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    const std::lock_guard lock{mutex};
+    EXPECT_EQ(kept.size(), 6U);
+}
+
 TEST_F(push_consuming, pauses_above_its_bounds_and_goes_on_below_them) {
     broker_->add_topic("T", 1);
     broker_->set_committed("G", "T", 0, 0);

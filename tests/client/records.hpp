@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "client/message_view.hpp"
 #include "client/process_queue.hpp"
 #include "protocol/stored_message.hpp"
 
@@ -26,6 +27,13 @@ inline std::string make_record(std::int64_t offset, std::string_view body, std::
     return record;
 }
 
+// Of a record that begins at `position` of a pull answer.
+inline pulled_record place_of(const std::string& record, std::size_t position = 0) {
+    const message_view message{as_bytes(record)};
+    return {static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(record.size()), message.offset(),
+            message.compressed()};
+}
+
 // The bytes of a pull answer and where its records are.
 struct pulled {
     shared_bytes bytes;
@@ -36,8 +44,7 @@ inline pulled make_pulled(const std::vector<std::int64_t>& offsets) {
     pulled all;
     for (const std::int64_t offset : offsets) {
         const std::string record = make_record(offset, "body " + std::to_string(offset));
-        all.records.push_back({static_cast<std::uint32_t>(bytes.size()),
-                               static_cast<std::uint32_t>(record.size()), queue_offset{offset}});
+        all.records.push_back(place_of(record, bytes.size()));
         bytes += record;
     }
     all.bytes = shared_bytes::copy_of(as_bytes(bytes));
