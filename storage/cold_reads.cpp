@@ -8,7 +8,9 @@ cold_reads::turn::turn(cold_reads& all, log_position first, log_position until) 
     std::unique_lock lock{all_.mutex_};
     while (all_.is_covered(first)) {
         has_waited_ = true;
+        ++all_.waiting_;
         all_.ended_.wait(lock);
+        --all_.waiting_;
     }
     mine_ = all_.ranges_.insert(all_.ranges_.end(), {first, until});
 }
@@ -19,6 +21,11 @@ cold_reads::turn::~turn() {
         all_.ranges_.erase(mine_);
     }
     all_.ended_.notify_all();
+}
+
+std::size_t cold_reads::waiting() const {
+    const std::lock_guard lock{mutex_};
+    return waiting_;
 }
 
 bool cold_reads::is_covered(log_position position) const {

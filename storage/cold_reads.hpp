@@ -8,6 +8,7 @@
 #include "base/ids.hpp"
 
 #include <condition_variable>
+#include <cstddef>
 #include <list>
 #include <mutex>
 
@@ -39,12 +40,16 @@ class cold_reads {
         bool has_waited_ = false;
     };
 
+    // How many wait for a turn right now.
+    [[nodiscard]] std::size_t waiting() const;
+
   private:
     [[nodiscard]] bool is_covered(log_position position) const;
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable ended_;
     std::list<turn::range> ranges_;
+    std::size_t waiting_ = 0;
 };
 
 } // namespace holdfast::storage

@@ -3,14 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
 #include <optional>
 #include <thread>
 
 namespace holdfast::storage {
 namespace {
-
-using namespace std::chrono_literals;
 
 TEST(cold_reads_test, two_read_different_parts_at_once) {
     cold_reads reads;
@@ -30,7 +27,8 @@ TEST(cold_reads_test, who_wants_what_is_being_read_waits_for_it) {
         EXPECT_TRUE(turn.has_waited());
         EXPECT_TRUE(is_over);
     }};
-    std::this_thread::sleep_for(20ms);
+    while (reads.waiting() == 0)
+        std::this_thread::yield();
     is_over = true;
     one.reset();
 }
