@@ -22,9 +22,9 @@ struct peer_frame {
 
     // Ceilings for what is sent and for what is believed when it comes in, checked before anything is
     // allocated. A frame must also cross the network within the connection's timeout of a second, or the peer
-    // looks dead: a few MiB are a good size.
+    // looks dead: a few MiB are a good size (larger messages go in slices, consensus/message_frames.hpp).
     static constexpr std::size_t most_head_bytes = std::size_t{1} << 20U;
-    static constexpr std::size_t most_body_bytes = std::size_t{80} << 20U;
+    static constexpr std::size_t most_body_bytes = std::size_t{8} << 20U;
 };
 
 [[nodiscard]] std::size_t body_bytes(const peer_frame& frame);

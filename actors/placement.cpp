@@ -1,5 +1,6 @@
 #include "actors/placement.hpp"
 
+#include "actors/bounded_transport.hpp"
 #include "actors/peer_endpoint.hpp"
 #include "actors/peer_link.hpp"
 
@@ -46,7 +47,7 @@ void placement::configure(caf::actor_system_config& config) const {
 caf::io::middleman_actor placement::make_connector() const {
     auto broker = system_->middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
     return directory_->settings().tls ? caf::openssl::make_middleman_actor(*system_, std::move(broker))
-                                      : caf::io::make_middleman_actor(*system_, std::move(broker));
+                                      : make_bounded_middleman_actor(*system_, std::move(broker));
 }
 
 result<std::uint16_t> placement::start(caf::actor_system& system, const cluster_events_actor& receiver) {

@@ -117,7 +117,7 @@ TEST_F(cluster_security, nodes_of_one_authority_find_each_other) {
     std::optional<cluster_node> b{std::in_place, settings_of("b", tls_of(b_, authority_))};
     ASSERT_TRUE(a.heard.wait_for_event("found b disk-of-b "));
     ASSERT_TRUE(b->heard.wait_for_event("found a disk-of-a "));
-    const std::string big(std::size_t{8} << 20U, 'x');
+    const std::string big(std::size_t{7} << 20U, 'x');
     ASSERT_TRUE(a.links().send("b", make_frame("big", {big, "end"})));
     ASSERT_TRUE(b->links().send("a", make_frame("back", {})));
     ASSERT_TRUE(b->heard.wait_for_frames(1));

@@ -1,5 +1,6 @@
 #include "actors/placement.hpp"
 
+#include "actors/bounded_transport.hpp"
 #include "actors/peer_endpoint.hpp"
 #include "cluster_fixture.hpp"
 
@@ -8,9 +9,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
+#include <caf/io/basp/header.hpp>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <random>
 
@@ -277,6 +280,66 @@ TEST(placement, garbage_and_half_open_connections_disturb_nobody) {
     strangers.clear();
     ASSERT_TRUE(a.links().send("b", make_frame("still", {})));
     EXPECT_TRUE(b.heard.wait_for_frames(201));
+}
+
+// A header of CAF's protocol: operation, three bytes, length of what follows (big-endian), three u64.
+std::string basp_header(std::uint8_t operation, std::uint32_t payload_bytes) {
+    std::string header(caf::io::basp::header_size, '\0');
+    header[0] = static_cast<char>(operation);
+    for (unsigned i = 0; i < 4; ++i)
+        header[4 + i] = static_cast<char>(payload_bytes >> (24U - 8U * i));
+    return header;
+}
+
+// The most memory that this process has had since reset_peak().
+std::uint64_t peak_bytes() {
+    std::ifstream status{"/proc/self/status"};
+    for (std::string word; status >> word;)
+        if (std::uint64_t kib = 0; word == "VmHWM:" && status >> kib)
+            return kib << 10U;
+    return 0;
+}
+
+void reset_peak() {
+    std::ofstream{"/proc/self/clear_refs"} << '5';
+}
+
+// Issue 4, proof 3: a length in a header is a stranger's word, and CAF alone would make room for it.
+TEST(placement, a_header_that_announces_gigabytes_costs_nothing) {
+    namespace asio = boost::asio;
+    using tcp = asio::ip::tcp;
+    const two_nodes ports;
+    cluster_node a{ports.settings_a()};
+    cluster_node b{ports.settings_b()};
+    ASSERT_TRUE(linked(a, b));
+    asio::io_context context;
+    const tcp::endpoint cluster_port{asio::ip::address_v4::loopback(), ports.port_b};
+    reset_peak();
+    const auto before = peak_bytes();
+    ASSERT_GT(before, 0U);
+    const auto heartbeat = basp_header(std::uint8_t(caf::io::basp::message_type::heartbeat), 0);
+    std::size_t hung_up = 0;
+    for (std::uint8_t operation = 0; operation <= std::uint8_t(caf::io::basp::message_type::heartbeat);
+         ++operation)
+        for (const auto& first : {std::string{}, heartbeat, heartbeat + heartbeat})
+            for (const std::uint32_t claim : {70'000U, 2'000'000'000U, 4'294'967'295U}) {
+                tcp::socket socket{context};
+                socket.connect(cluster_port);
+                boost::system::error_code ignored;
+                asio::write(socket, asio::buffer(first + basp_header(operation, claim) + noise(100)),
+                            ignored);
+                // Until b hangs up; it may say its own handshake before.
+                std::string said(4096, '\0');
+                boost::system::error_code end;
+                while (!end)
+                    socket.read_some(asio::buffer(said), end);
+                ++hung_up;
+            }
+    EXPECT_EQ(hung_up, 7U * 3U * 3U);
+    EXPECT_LT(peak_bytes() - before, std::uint64_t{64} << 20U);
+    EXPECT_EQ(a.heard.times("lost b"), 0U);
+    ASSERT_TRUE(a.links().send("b", make_frame("still", {noise(peer_frame::most_body_bytes)})));
+    EXPECT_TRUE(b.heard.wait_for_frames(1));
 }
 
 } // namespace
